@@ -1,0 +1,35 @@
+# Set-up, demonstration and checks. Needs only python3 (3.11 or newer), make and git.
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup demo test check format
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runway-batch needs Python 3.11 or newer")'
+	@if command -v uv >/dev/null 2>&1; then \
+	  uv venv -q --allow-existing --python python3 $(VENV) && \
+	  uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[media,dev]'; \
+	else \
+	  python3 -m venv $(VENV) && \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[media,dev]'; \
+	fi
+	@touch $(READY)
+
+demo: $(READY)  ## the main job on the embedded emulator: nothing is spent
+	@$(BIN)/runway-batch demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: $(READY)  ## what CI runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test

@@ -1,0 +1,208 @@
+"""The one table of what may happen to a job, and the only function that changes one.
+
+`transition` is pure: it looks up the row for the job's status and the event, and returns the job
+as it is afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from runner.core.events import (
+    Added,
+    DownloadDelayed,
+    Downloaded,
+    Edited,
+    Event,
+    Flagged,
+    GaveUp,
+    PollSuspended,
+    Requeued,
+    Resolved,
+    RetryScheduled,
+    Running,
+    Skipped,
+    SubmitRefused,
+    SubmitStarted,
+    SubmitUnknown,
+    TaskAccepted,
+    TaskSucceeded,
+    Verdict,
+    Verified,
+)
+from runner.core.job import Failure, Job, JobStatus
+from runner.errors import IllegalTransition
+
+#: Runway's links die within 24 to 48 hours; nobody says how long it keeps a finished task, so
+#: the shorter life is taken for both (dossier, section 13)
+OUTPUT_LIFE = timedelta(hours=24)
+
+_S = JobStatus
+
+RESOLVED: Mapping[Verdict, JobStatus] = {
+    Verdict.ADOPTED: _S.QUEUED,
+    Verdict.LOST: _S.FAILED,
+    Verdict.RESUBMIT: _S.PENDING,
+    Verdict.NOT_ARRIVED: _S.PENDING,
+}
+
+#: (status, event) -> status. `Flagged` keeps any status; `Resolved` goes by RESOLVED.
+TRANSITIONS: Mapping[tuple[JobStatus, type[Any]], JobStatus] = {
+    (_S.PENDING, Edited): _S.PENDING,
+    (_S.PENDING, SubmitStarted): _S.SUBMITTING,
+    (_S.PENDING, Skipped): _S.SKIPPED,
+    (_S.PENDING, GaveUp): _S.FAILED,  # an input that cannot be used: nothing was sent
+    (_S.PENDING, SubmitRefused): _S.PENDING,  # an input could not be uploaded yet
+    (_S.SUBMITTING, TaskAccepted): _S.QUEUED,
+    (_S.SUBMITTING, SubmitUnknown): _S.IN_DOUBT,
+    (_S.SUBMITTING, SubmitRefused): _S.PENDING,
+    (_S.SUBMITTING, GaveUp): _S.FAILED,
+    (_S.QUEUED, Running): _S.RUNNING,
+    (_S.QUEUED, TaskSucceeded): _S.DOWNLOADING,
+    (_S.QUEUED, RetryScheduled): _S.PENDING,
+    (_S.QUEUED, GaveUp): _S.FAILED,
+    (_S.QUEUED, PollSuspended): _S.QUEUED,
+    (_S.RUNNING, TaskSucceeded): _S.DOWNLOADING,
+    (_S.RUNNING, RetryScheduled): _S.PENDING,
+    (_S.RUNNING, GaveUp): _S.FAILED,
+    (_S.RUNNING, PollSuspended): _S.RUNNING,
+    (_S.DOWNLOADING, Verified): _S.DOWNLOADING,
+    (_S.DOWNLOADING, Downloaded): _S.DONE,
+    (_S.DOWNLOADING, DownloadDelayed): _S.DOWNLOADING,
+    (_S.DOWNLOADING, GaveUp): _S.FAILED,  # the task is gone before all outputs were here
+    (_S.FAILED, Edited): _S.PENDING,
+    (_S.FAILED, Requeued): _S.PENDING,
+    (_S.SKIPPED, Edited): _S.PENDING,
+    (_S.SKIPPED, Requeued): _S.PENDING,
+    (_S.IN_DOUBT, Resolved): _S.IN_DOUBT,  # the verdict decides: see RESOLVED
+}
+
+#: statuses that only a person, or an edit of the manifest, changes
+RESTING = frozenset(
+    status
+    for status in JobStatus
+    if all(event in {Requeued, Edited, Resolved} for held, event in TRANSITIONS if held is status)
+)
+
+
+def create(batch: str, added: Added) -> Job:
+    """The job that an `Added` event makes."""
+    return Job(
+        batch=batch, spec=added.spec, position=added.position, since=added.at, version=1
+    )  # fmt: skip
+
+
+def next_status(status: JobStatus, event: Event) -> JobStatus:
+    """The status after the event.
+
+    Raises:
+        IllegalTransition: the table has no such row.
+    """
+    if isinstance(event, Flagged):
+        return status
+    try:
+        found = TRANSITIONS[status, type(event)]
+    except KeyError:
+        raise IllegalTransition(f"{type(event).__name__} while {status}") from None
+    return RESOLVED[event.verdict] if isinstance(event, Resolved) else found
+
+
+def transition(job: Job, event: Event) -> Job:
+    """The job as it is after the event.
+
+    Raises:
+        IllegalTransition: the table has no such row.
+    """
+    status = next_status(job.status, event)
+    changes = _changes(job, event)
+    if status is not job.status:
+        changes.setdefault("since", event.at)
+    return job.evolve(status=status, version=job.version + 1, **changes)
+
+
+def settled_credits(job: Job, event: Event) -> int | None:
+    """What the event charges for the present attempt; None where it settles nothing.
+
+    A charge that the API does not name is the whole hold: never assume that money came back.
+    """
+    if isinstance(event, TaskSucceeded | RetryScheduled | GaveUp) and job.status in _HOLDING:
+        return job.hold if event.credits is None else event.credits
+    if isinstance(event, SubmitRefused) and job.status in _HOLDING:
+        return 0
+    if isinstance(event, Resolved) and event.verdict is not Verdict.ADOPTED:
+        return 0 if event.verdict is Verdict.NOT_ARRIVED else job.hold
+    return None
+
+
+_HOLDING = frozenset({_S.SUBMITTING, _S.QUEUED, _S.RUNNING, _S.IN_DOUBT})
+
+
+def _changes(job: Job, event: Event) -> dict[str, Any]:
+    """Fields that the event changes, apart from status, version and since."""
+    changes = _field_changes(job, event)
+    credits = settled_credits(job, event)
+    if credits is not None:
+        changes |= {"hold": 0, "charged": job.charged + credits}
+    return changes
+
+
+def _field_changes(job: Job, event: Event) -> dict[str, Any]:  # one arm an event: a table in code
+    match event:
+        case Edited():
+            fresh = {"tries": 0, "refusals": 0, "not_before": None, "error": None, "task_id": None}
+            return {"spec": event.spec, "position": event.position, "stale": False,
+                    "orphaned": False, **fresh}  # fmt: skip
+        case Flagged():
+            return {"stale": event.stale, "orphaned": event.orphaned}
+        case SubmitStarted():
+            return {"attempt": job.attempt + 1, "hold": event.reserve, "task_id": None,
+                    "not_before": None, "outputs": (), "download_tries": 0}  # fmt: skip
+        case TaskAccepted():
+            return {**_with_task(job, event.task_id), "hold": max(job.hold, event.estimated or 0)}
+        case SubmitUnknown():
+            return {"error": Failure(code="IN_DOUBT", message=event.reason)}
+        case SubmitRefused():
+            return {"refusals": job.refusals + 1, "not_before": event.not_before,
+                    "error": Failure(code=event.code, message=event.reason)}  # fmt: skip
+        case TaskSucceeded():
+            return {"collect_by": event.at + OUTPUT_LIFE, "error": None}
+        case Verified():
+            kept = tuple(o for o in job.outputs if o.index != event.output.index)
+            return {"outputs": tuple(sorted((*kept, event.output), key=lambda o: o.index))}
+        case Downloaded():
+            return {"results": job.results + 1, "not_before": None, "collect_by": None,
+                    "error": None}  # fmt: skip
+        case DownloadDelayed():
+            return {"download_tries": job.download_tries + 1, "not_before": event.not_before,
+                    "error": Failure(code="DOWNLOAD", message=event.reason)}  # fmt: skip
+        case RetryScheduled():
+            return {"task_id": None, "not_before": event.not_before,
+                    "error": Failure(code=event.code, message=event.reason)}  # fmt: skip
+        case GaveUp():
+            return {"not_before": None, "error": Failure(code=event.code, message=event.reason)}
+        case PollSuspended():
+            return {"error": Failure(code="POLL_SUSPENDED", message=event.reason)}
+        case Skipped():
+            return {"error": Failure(code="PARENT", message=f"`{event.parent}` is not done")}
+        case Requeued():
+            return {"tries": 0, "refusals": 0, "not_before": None, "error": None, "task_id": None}
+        case Resolved():
+            return _resolved(job, event)
+        case _:
+            return {}
+
+
+def _with_task(job: Job, task_id: str) -> dict[str, Any]:
+    return {"task_id": task_id, "task_ids": (*job.task_ids, task_id), "tries": job.tries + 1,
+            "refusals": 0, "error": None}  # fmt: skip
+
+
+def _resolved(job: Job, event: Resolved) -> dict[str, Any]:
+    if event.verdict is Verdict.ADOPTED:
+        assert event.task_id is not None, "an adopted task has an id"  # noqa: S101 - our own bug
+        return _with_task(job, event.task_id)
+    if event.verdict is Verdict.LOST:
+        return {"error": Failure(code="LOST", message="declared lost: charged, no task id")}
+    return {"error": None, "not_before": None}

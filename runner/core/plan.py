@@ -1,0 +1,173 @@
+"""What a run would do with a batch, decided before anything is written or sent.
+
+The id is a job's name, the key its content. What follows from an edit of the manifest is one pure
+function, `decide`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from runner.core.credits import CostBand
+from runner.core.events import Added, Edited, Event, Flagged, Requeued
+from runner.core.job import Job, JobStatus
+from runner.core.lifecycle import create, transition
+from runner.core.spec import JobSpec
+
+
+class Action(StrEnum):
+    """What becomes of a job of the manifest or of the state file."""
+
+    NEW = "new"
+    KEEP = "keep"  # as stored
+    EDIT = "edit"  # judged afresh: the stored job had nothing to lose
+    STALE = "stale"  # kept as it is, or collected as submitted; the new content is not made
+    ORPHAN = "orphan"  # no longer in the manifest; in-flight ones are still collected
+
+
+#: statuses in which a job takes a new content over at once
+_REPLACEABLE = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.SKIPPED})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanEntry:
+    action: Action
+    spec: JobSpec  # of the manifest; for an orphan the stored one
+    stored: Job | None
+    position: int
+
+    @property
+    def starts(self) -> bool:
+        """Whether a run would send it."""
+        if self.action in {Action.NEW, Action.EDIT}:
+            return True
+        return self.action is Action.KEEP and self.status is JobStatus.PENDING
+
+    @property
+    def status(self) -> JobStatus:
+        """The status after the plan is applied."""
+        if self.stored is None or self.action is Action.EDIT:
+            return JobStatus.PENDING
+        return self.stored.status
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """All entries, in manifest order, orphans last."""
+
+    entries: tuple[PlanEntry, ...]
+
+    @property
+    def starting(self) -> tuple[PlanEntry, ...]:
+        return tuple(entry for entry in self.entries if entry.starts)
+
+    @property
+    def counts(self) -> Mapping[Action, int]:
+        return Counter(entry.action for entry in self.entries)
+
+    @property
+    def cost(self) -> CostBand:
+        """What the jobs that a run would send may cost together, first attempts only."""
+        bands = [entry.spec.estimate for entry in self.starting]
+        return CostBand(
+            low=sum(band.low for band in bands),
+            expected=sum(band.expected for band in bands),
+            worst=sum(entry.spec.reserve for entry in self.starting),
+        )
+
+    @property
+    def duplicates(self) -> tuple[PlanEntry, ...]:
+        """Jobs that would pay again for content that an earlier entry makes."""
+        seen: set[str] = set()
+        found = []
+        for entry in self.entries:
+            if entry.starts and entry.spec.key in seen:
+                found.append(entry)
+            seen.add(entry.spec.key)
+        return tuple(found)
+
+
+def decide(spec: JobSpec | None, stored: Job | None) -> Action:
+    """What becomes of a job that the manifest has as `spec` and the state file as `stored`."""
+    if spec is None:
+        return Action.ORPHAN
+    if stored is None:
+        return Action.NEW
+    same_key = spec.key == stored.spec.key
+    if stored.status is JobStatus.PENDING:
+        return Action.KEEP if spec == stored.spec and not stored.orphaned else Action.EDIT
+    if same_key:
+        return Action.KEEP
+    return Action.EDIT if stored.status in _REPLACEABLE else Action.STALE
+
+
+def plan(specs: Sequence[JobSpec], stored: Mapping[str, Job]) -> Plan:
+    """Compare the manifest's jobs with the state file's, by id."""
+    entries = [
+        PlanEntry(
+            action=decide(spec, stored.get(spec.id)),
+            spec=spec,
+            stored=stored.get(spec.id),
+            position=position,
+        )
+        for position, spec in enumerate(specs)
+    ]
+    wanted = {spec.id for spec in specs}
+    entries += [
+        PlanEntry(action=decide(None, job), spec=job.spec, stored=job, position=job.position)
+        for job in stored.values()
+        if job.id not in wanted
+    ]
+    return Plan(entries=tuple(entries))
+
+
+Change = tuple[Job | None, Job, Event]
+
+
+def changes(batch: str, planned: Plan, now: datetime) -> list[Change]:
+    """The events that bring the state file to the plan: (before, after, event), parents first."""
+    found: list[Change] = []
+    after: dict[str, Job] = {}
+    for entry in planned.entries:
+        event = _event(entry, now) or _requeue(entry, after, now)
+        if event is None:
+            if entry.stored is not None:
+                after[entry.spec.id] = entry.stored
+            continue
+        before = entry.stored
+        if isinstance(event, Added):
+            job = create(batch, event)
+        else:
+            assert before is not None, "only a stored job can be changed"  # noqa: S101 - our bug
+            job = transition(before, event)
+        after[job.id] = job
+        found.append((before, job, event))
+    return found
+
+
+def _event(entry: PlanEntry, now: datetime) -> Event | None:
+    stored = entry.stored
+    if stored is None:
+        return Added(at=now, spec=entry.spec, position=entry.position)
+    if entry.action is Action.EDIT:
+        return Edited(at=now, spec=entry.spec, position=entry.position)
+    stale, orphaned = entry.action is Action.STALE, entry.action is Action.ORPHAN
+    if orphaned:
+        stale = stored.stale
+    if (stored.stale, stored.orphaned) != (stale, orphaned):
+        return Flagged(at=now, stale=stale, orphaned=orphaned)
+    return None
+
+
+def _requeue(entry: PlanEntry, after: Mapping[str, Job], now: datetime) -> Event | None:
+    """A skipped job whose needs are all on their way again."""
+    if entry.status is not JobStatus.SKIPPED:
+        return None
+    failed = {JobStatus.FAILED, JobStatus.SKIPPED}
+    if any(parent in after and after[parent].status in failed for parent in entry.spec.needs):
+        return None
+    return Requeued(at=now)

@@ -1,0 +1,135 @@
+"""A job specification: what to make. Plain data, known before anything is sent.
+
+A body is Runway's request body as JSON. Two kinds of values in it are ours, because they are
+known only when the job starts; both are objects with one key, which no Runway body uses:
+
+    {"$output": {"job": ID, "key": KEY, "index": 0, "media": "image"}}    an output of another job
+    {"$asset": {"path": P, "sha256": H, "bytes": N, "media": "image"}}    a local input file
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from runner.core.credits import CostBand
+
+Json: TypeAlias = Any  # a JSON value: dict, list, str, int, float, bool, None
+Body: TypeAlias = Mapping[str, Json]
+
+OUTPUT = "$output"
+ASSET = "$asset"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutputRef:
+    """An output of another job, named by that job's key and never by link, file or id alone."""
+
+    job: str
+    key: str
+    index: int = 0
+    media: str = ""  # image, video or audio
+
+    def to_json(self) -> Json:
+        marker = {"job": self.job, "key": self.key, "index": self.index, "media": self.media}
+        return {OUTPUT: marker}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AssetRef:
+    """A local input file, named by its content."""
+
+    path: str  # absolute
+    sha256: str
+    bytes: int
+    media: str  # image, video or audio
+
+    def to_json(self) -> Json:
+        marker = {
+            "path": self.path, "sha256": self.sha256, "bytes": self.bytes, "media": self.media
+        }  # fmt: skip
+        return {ASSET: marker}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobSpec:
+    """What to make. `id` is its name, `key` its content."""
+
+    id: str
+    key: str
+    template: str  # the template's name in the manifest
+    take: int  # 1-based
+    endpoint: str  # `image_to_video`, `recipes/product_ad`
+    model: str | None  # None where the endpoint has no model
+    media: str  # what it makes: image, video or audio
+    body: Body
+    estimate: CostBand
+    output: str  # path below the output folder, without part and extension: see core/naming.py
+    needs: tuple[str, ...] = ()  # job ids
+    tags: tuple[str, ...] = ()
+    priority: int = 0  # higher first
+    max_credits: int | None = None
+    line: int = 0  # of the template in the manifest, 1-based
+    sidecar: bool = True
+
+    @property
+    def lane(self) -> str:
+        """What slots are counted by: the model, or the endpoint where there is none."""
+        return self.model or self.endpoint
+
+    @property
+    def reserve(self) -> int:
+        """Credits set aside before the create: the worst case, within `max_credits`."""
+        worst, most = self.estimate.worst, self.max_credits
+        if worst is None:
+            return most or 0
+        return worst if most is None else min(worst, most)
+
+
+def job_key(endpoint: str, body: Body, take: int) -> str:
+    """Hash of all that decides the result.
+
+    Assets enter by their content, parents by their key and output index: never by path, link,
+    file name or id, so that renaming and reordering cost nothing.
+    """
+    content = {"endpoint": endpoint, "take": take, "body": map_refs(body, _identity)}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def map_refs(value: Json, replace: Callable[[OutputRef | AssetRef], Json]) -> Json:
+    """A copy of a body with every reference replaced by what `replace` makes of it."""
+    if isinstance(value, Mapping):
+        ref = as_ref(value)
+        if ref is not None:
+            return replace(ref)
+        return {key: map_refs(item, replace) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [map_refs(item, replace) for item in value]
+    return value
+
+
+def refs_in(value: Json) -> Iterator[OutputRef | AssetRef]:
+    """All references of a body, in order."""
+    found: list[OutputRef | AssetRef] = []
+    map_refs(value, found.append)
+    yield from found
+
+
+def as_ref(value: Json) -> OutputRef | AssetRef | None:
+    """The reference that an object of a body stands for, or None."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        if OUTPUT in value:
+            return OutputRef(**value[OUTPUT])
+        if ASSET in value:
+            return AssetRef(**value[ASSET])
+    return None
+
+
+def _identity(ref: OutputRef | AssetRef) -> Json:
+    if isinstance(ref, OutputRef):
+        return {OUTPUT: [ref.key, ref.index]}
+    return {ASSET: ref.sha256}

@@ -1,0 +1,303 @@
+"""Doubles that are part of the product: for our own tests and for those who build on it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import heapq
+import inspect
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from runner.core.credits import CostBand
+from runner.core.spec import AssetRef, Body, JobSpec, job_key
+from runner.core.task import CreatedTask, ModelLimits, Organization, Task, TaskStatus
+from runner.errors import AccountError, PermanentApiError
+from runner.ports import Fetched
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+#: turns of the loop without anything ready before virtual time moves on
+QUIET_TURNS = 3
+
+
+class FakeClock:
+    """Virtual time: when nothing else can move, it jumps to the next deadline.
+
+    Work in threads and sockets is invisible to it, unless it is done within `outside`.
+    """
+
+    def __init__(self, start: datetime = START) -> None:
+        self._start = start
+        self._elapsed_s = 0.0
+        self._deadlines: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._ids = itertools.count()
+        self._pump: asyncio.Task[None] | None = None
+        self._outside = 0
+        self._back = asyncio.Event()
+
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """Time stands still while something is waited for that the loop cannot see."""
+        self._outside += 1
+        try:
+            yield
+        finally:
+            self._outside -= 1
+            self._back.set()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._elapsed_s)
+
+    def monotonic(self) -> float:
+        return self._elapsed_s
+
+    def advance(self, seconds: float) -> None:
+        """Move on without waking anybody: for tests that need no loop."""
+        self._elapsed_s += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        future = asyncio.get_running_loop().create_future()
+        deadline = self._elapsed_s + seconds
+        heapq.heappush(self._deadlines, (deadline, next(self._ids), future))
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.create_task(self._run())
+        await future
+
+    def close(self) -> None:
+        """Stop moving on: two clocks of one loop would wait for each other to fall quiet."""
+        if self._pump is not None:
+            self._pump.cancel()
+
+    async def _run(self) -> None:
+        while self._deadlines:
+            await self._settle()
+            self._wake_next()
+
+    async def _settle(self) -> None:
+        """Let everybody else run until nobody is ready."""
+        ready: Any = asyncio.get_running_loop()
+        quiet = 0
+        while quiet < QUIET_TURNS:
+            while self._outside:
+                self._back.clear()
+                await self._back.wait()
+            await asyncio.sleep(0)
+            quiet = 0 if ready._ready else quiet + 1
+
+    def _wake_next(self) -> None:
+        while self._deadlines and self._deadlines[0][2].done():
+            heapq.heappop(self._deadlines)
+        if not self._deadlines:
+            return
+        due = self._deadlines[0][0]
+        self._elapsed_s = max(self._elapsed_s, due)
+        while self._deadlines and self._deadlines[0][0] <= due:
+            future = heapq.heappop(self._deadlines)[2]
+            if not future.done():
+                future.set_result(None)
+
+
+class OutsideCalls:
+    """Any object whose async methods are waited for outside of virtual time: a store's thread."""
+
+    def __init__(self, inner: Any, clock: FakeClock) -> None:
+        self._inner = inner
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            with self._clock.outside():
+                return await found(*args, **kwargs)
+
+        return call
+
+
+@dataclass(slots=True)
+class FakeTask:
+    """A task of `FakeApi`."""
+
+    id: str
+    endpoint: str
+    body: Body
+    created_s: float
+    takes_s: float
+    cost: int
+    outputs: int = 1
+    failure_code: str | None = None
+    refunded: bool = True
+
+
+#: called before a create is answered; raising decides what the caller sees
+CreateHook = Callable[[str, Body, int], None]
+
+
+@dataclass(slots=True)
+class FakeApi:
+    """A `TaskApi` in memory that counts what it charged."""
+
+    clock: FakeClock
+    balance: int = 100_000
+    price: int = 25  # credits of every task
+    takes_s: float = 40.0
+    slots: int | None = 5
+    #: before the task exists: raise to refuse
+    before_create: CreateHook | None = None
+    #: after the task exists and was charged: raise to lose the answer
+    after_create: CreateHook | None = None
+    before_read: Callable[[str], None] | None = None
+    shape: Callable[[FakeTask, int], None] | None = None  # adjusts a new task
+    estimated: int | None = None
+    tasks: dict[str, FakeTask] = field(default_factory=dict)
+    reads: Counter[str] = field(default_factory=Counter)
+    most_alive: int = 0
+    _creates: int = 0
+
+    @property
+    def charged(self) -> int:
+        """Credits taken and not given back."""
+        return sum(self._charge(task) for task in self.tasks.values())
+
+    @property
+    def prompts(self) -> Counter[str]:
+        """Tasks by prompt: more than one for a prompt is a double payment."""
+        return Counter(task.body["promptText"] for task in self.tasks.values())
+
+    async def create_task(self, endpoint: str, body: Body) -> CreatedTask:
+        await self.clock.sleep(0.2)
+        self._creates += 1
+        if self.before_create:
+            self.before_create(endpoint, body, self._creates)
+        if self.charged + self.price > self.balance:
+            raise AccountError("You do not have enough credits to run this task.", status=400)
+        task = FakeTask(
+            id=f"task-{len(self.tasks) + 1:04}",
+            endpoint=endpoint,
+            body=body,
+            created_s=self.clock.monotonic(),
+            takes_s=self.takes_s,
+            cost=self.price,
+        )
+        if self.shape:
+            self.shape(task, self._creates)
+        self.tasks[task.id] = task
+        self.most_alive = max(self.most_alive, sum(not self._ended(t) for t in self.tasks.values()))
+        if self.after_create:
+            self.after_create(endpoint, body, self._creates)
+        return CreatedTask(id=task.id, estimated_credits=self.estimated)
+
+    async def get_task(self, task_id: str) -> Task:
+        await self.clock.sleep(0.05)
+        self.reads[task_id] += 1
+        if self.before_read:
+            self.before_read(task_id)
+        task = self.tasks.get(task_id)
+        if task is None:
+            raise PermanentApiError("Could not find Task", status=404)
+        if not self._ended(task):
+            return Task(id=task_id, status=TaskStatus.RUNNING, progress=0.5)
+        if task.failure_code is not None:
+            return Task(
+                id=task_id,
+                status=TaskStatus.FAILED,
+                failure="it failed",
+                failure_code=task.failure_code,
+                cost_credits=self._charge(task),
+            )
+        links = tuple(f"https://links.example/{task_id}/{n}" for n in range(task.outputs))
+        return Task(id=task_id, status=TaskStatus.SUCCEEDED, output=links, cost_credits=task.cost)
+
+    async def cancel_task(self, task_id: str) -> None:
+        self.tasks.pop(task_id, None)
+
+    async def get_organization(self) -> Organization:
+        limits = ModelLimits(max_concurrent=self.slots, max_daily=None)
+        models = dict.fromkeys(("gen4_turbo", "gen4_image", "veo3.1"), limits)
+        return Organization(credit_balance=self.balance - self.charged, models=models)
+
+    def _ended(self, task: FakeTask) -> bool:
+        return self.clock.monotonic() - task.created_s >= task.takes_s
+
+    def _charge(self, task: FakeTask) -> int:
+        failed = task.failure_code is not None and self._ended(task)
+        return 0 if failed and task.refunded else task.cost
+
+
+@dataclass(slots=True)
+class FakeDownloader:
+    """A `Downloader` whose files are a function of the link; keeps them in memory."""
+
+    clock: FakeClock
+    before_fetch: Callable[[str, int], None] | None = None  # raise to fail the n-th fetch
+    files: dict[str, str] = field(default_factory=dict)  # path -> sha256
+    texts: dict[str, str] = field(default_factory=dict)
+    fetches: int = 0
+
+    async def fetch(self, url: str, part: Path) -> Fetched:
+        self.fetches += 1
+        await self.clock.sleep(1.0)
+        if self.before_fetch:
+            self.before_fetch(url, self.fetches)
+        digest = hashlib.sha256(url.encode()).hexdigest()
+        self.files[str(part)] = digest
+        return Fetched(part=part, bytes=len(url), sha256=digest, media_type="video/mp4", ext="mp4")
+
+    async def place(self, part: Path, target: Path, sha256: str) -> None:
+        if self.files.get(str(target), sha256) != sha256:
+            raise FileExistsError(str(target))
+        self.files.pop(str(part), None)
+        self.files[str(target)] = sha256
+
+    async def sha256_of(self, path: Path) -> str | None:
+        return self.files.get(str(path))
+
+    async def write_sidecar(self, path: Path, text: str) -> None:
+        self.texts[str(path)] = text
+
+
+class FakeUploader:
+    """An `Uploader` that makes a URI of the file's hash."""
+
+    async def uri_for(self, asset: AssetRef) -> str:
+        return f"runway://{asset.sha256}"
+
+
+def make_spec(
+    job_id: str,
+    *,
+    model: str = "gen4_turbo",
+    needs: Sequence[str] = (),
+    body: Body | None = None,
+    worst: int = 25,
+    priority: int = 0,
+    tags: Sequence[str] = (),
+) -> JobSpec:
+    """A job specification that differs from others by its id."""
+    content: Body = {"model": model, "promptText": job_id, **(body or {})}
+    return JobSpec(
+        id=job_id,
+        key=job_key("image_to_video", content, 1),
+        template=job_id,
+        take=1,
+        endpoint="image_to_video",
+        model=model,
+        media="video",
+        body=content,
+        estimate=CostBand(low=worst, expected=worst, worst=worst),
+        output=f"batch/{job_id}{{part}}.{{ext}}",
+        needs=tuple(needs),
+        tags=tuple(tags),
+        priority=priority,
+    )

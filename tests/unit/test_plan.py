@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runner.core.events import Added, Edited, Flagged, Requeued
+from runner.core.job import Job, JobStatus
+from runner.core.plan import Action, changes, decide, plan
+from runner.core.spec import OutputRef, job_key
+from runner.testing import START, make_spec
+
+A = make_spec("a")
+OTHER = make_spec("a", body={"ratio": "720:1280"})
+DEARER = replace(A, priority=9)
+
+
+def stored(status: JobStatus, **fields) -> Job:
+    return Job(batch="b", spec=A, status=status, version=1, **fields)
+
+
+TABLE = [
+    # (stored status, what the manifest says now) -> action; every combination is named
+    *[(status, "same", Action.KEEP) for status in JobStatus],
+    *[(status, "gone", Action.ORPHAN) for status in JobStatus],
+    (JobStatus.PENDING, "other", Action.EDIT),
+    (JobStatus.FAILED, "other", Action.EDIT),
+    (JobStatus.SKIPPED, "other", Action.EDIT),
+    (JobStatus.SUBMITTING, "other", Action.STALE),
+    (JobStatus.QUEUED, "other", Action.STALE),
+    (JobStatus.RUNNING, "other", Action.STALE),
+    (JobStatus.DOWNLOADING, "other", Action.STALE),
+    (JobStatus.DONE, "other", Action.STALE),
+    (JobStatus.IN_DOUBT, "other", Action.STALE),
+    (JobStatus.PENDING, "priority", Action.EDIT),
+    *[(status, "priority", Action.KEEP) for status in JobStatus if status != JobStatus.PENDING],
+]
+
+
+@pytest.mark.parametrize(("status", "now", "action"), TABLE)
+def test_what_becomes_of_a_stored_job(status, now, action):
+    spec = {"same": A, "other": OTHER, "priority": DEARER, "gone": None}[now]
+    assert decide(spec, stored(status)) is action
+
+
+def test_the_table_names_every_combination():
+    assert len({(status, now) for status, now, _ in TABLE}) == 4 * len(JobStatus)
+
+
+def test_a_job_nobody_has_seen_is_new():
+    assert decide(A, None) is Action.NEW
+
+
+def test_only_what_would_be_sent_is_priced():
+    specs = [make_spec(name, worst=cost) for name, cost in [("a", 10), ("b", 20), ("c", 40)]]
+    done = Job(batch="b", spec=specs[0], status=JobStatus.DONE, version=1)
+    failed = Job(batch="b", spec=specs[1], status=JobStatus.FAILED, version=1)
+    planned = plan(specs, {"a": done, "b": failed})
+    assert planned.cost.worst == 40
+    assert [entry.spec.id for entry in planned.starting] == ["c"]
+
+
+def test_equal_jobs_are_counted_as_duplicates():
+    twin = replace(make_spec("a"), id="b")
+    planned = plan([make_spec("a"), twin], {})
+    assert [entry.spec.id for entry in planned.duplicates] == ["b"]
+
+
+def test_changes_add_edit_and_flag():
+    orphan = Job(batch="b", spec=make_spec("old"), status=JobStatus.DONE, version=3)
+    pending = stored(JobStatus.PENDING)
+    planned = plan([OTHER, make_spec("new")], {"a": pending, "old": orphan})
+    kinds = {after.id: type(event) for _, after, event in changes("b", planned, START)}
+    assert kinds == {"a": Edited, "new": Added, "old": Flagged}
+
+
+def test_an_unchanged_manifest_changes_nothing():
+    done = stored(JobStatus.DONE)
+    assert changes("b", plan([A], {"a": done}), START) == []
+
+
+def test_an_orphan_that_comes_back_is_no_orphan_any_more():
+    back = stored(JobStatus.DONE, orphaned=True)
+    [(_, after, event)] = changes("b", plan([A], {"a": back}), START)
+    assert isinstance(event, Flagged)
+    assert not after.orphaned
+
+
+def test_an_orphaned_pending_job_does_not_start():
+    gone = stored(JobStatus.PENDING)
+    planned = plan([], {"a": gone})
+    assert planned.starting == ()
+    [(_, after, _)] = changes("b", planned, START)
+    assert after.orphaned
+
+
+def test_a_child_skipped_for_an_edited_parent_is_queued_again():
+    child = make_spec("child", needs=["a"])
+    failed = stored(JobStatus.FAILED)
+    skipped = Job(batch="b", spec=child, status=JobStatus.SKIPPED, version=2, position=1)
+    planned = plan([OTHER, child], {"a": failed, "child": skipped})
+    kinds = [type(event) for _, _, event in changes("b", planned, START)]
+    assert kinds == [Edited, Requeued]
+
+
+def test_a_childs_key_follows_its_parents_key_and_not_its_name():
+    def key(parent: OutputRef) -> str:
+        return job_key("image_to_video", {"promptImage": parent.to_json()}, 1)
+
+    named = OutputRef(job="p", key=A.key)
+    renamed = OutputRef(job="q", key=A.key)
+    edited = OutputRef(job="p", key=OTHER.key)
+    second = OutputRef(job="p", key=A.key, index=1)
+    assert key(named) == key(renamed)
+    assert len({key(named), key(edited), key(second)}) == 3
