@@ -1,0 +1,3 @@
+"""From a signed link to a verified file on disk."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Runway's developer API over HTTP."""
+
+from __future__ import annotations

@@ -1,0 +1,150 @@
+"""Runway's API as calls. A create is sent at most once per call; nothing in here repeats."""
+
+from __future__ import annotations
+
+from datetime import date
+from types import TracebackType
+from typing import Self
+
+from runner.clock import Clock
+from runner.core.spec import Body, Json
+from runner.core.task import CreatedTask, Organization, Task
+
+from .answers import (
+    Answer,
+    Lost,
+    create_error,
+    lost_create,
+    lost_read,
+    read_error,
+    unreadable,
+    unreadable_create,
+)
+from .shapes import (
+    DailyUse,
+    UploadSlot,
+    created_from_json,
+    organization_from_json,
+    parse,
+    task_from_json,
+    upload_from_json,
+    usage_from_json,
+)
+from .transport import ApiSettings, Transport
+from .wire import (
+    ORGANIZATION,
+    Request,
+    cancel_request,
+    create_request,
+    task_request,
+    upload_request,
+    usage_request,
+)
+
+_GONE = 404
+
+
+class RunwayClient:
+    """Fits `TaskApi`. Open it with `async with`."""
+
+    def __init__(self, settings: ApiSettings, *, clock: Clock) -> None:
+        self._transport = Transport(settings)
+        self._clock = clock
+        self._secrets = (settings.key,)
+
+    def __repr__(self) -> str:
+        return f"RunwayClient({self._transport!r})"
+
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        await self._transport.__aexit__(kind, error, at)
+
+    async def create_task(self, endpoint: str, body: Body) -> CreatedTask:
+        """One create call; see `TaskApi` for what each error proves.
+
+        The id of a workflow's run carries a mark, so that it can be read again by id alone.
+        """
+        answer = await self._transport.send_create(create_request(endpoint, body))
+        if isinstance(answer, Lost):
+            raise lost_create(answer)
+        if not answer.is_success:
+            raise create_error(answer, now=self._clock.now(), secrets=self._secrets)
+        created = created_from_json(parse(answer.body), endpoint)
+        if created is None:
+            raise unreadable_create(answer)
+        return created
+
+    async def get_task(self, task_id: str) -> Task:
+        """Read a task, or a workflow's run."""
+        what = "the task"
+        answer = await self._read(task_request(task_id), what)
+        task = task_from_json(parse(answer.body), task_id)
+        if task is None:
+            raise unreadable(answer, what)
+        return task
+
+    async def get_task_json(self, task_id: str) -> Json:
+        """A task as the API sends it, signed links included."""
+        what = "the task"
+        answer = await self._read(task_request(task_id), what)
+        data = parse(answer.body)
+        if not isinstance(data, dict):
+            raise unreadable(answer, what)
+        return data
+
+    async def cancel_task(self, task_id: str) -> None:
+        """DELETE; a task that is gone already counts as done."""
+        what = "the cancellation"
+        answer = await self._transport.send_read(cancel_request(task_id))
+        if isinstance(answer, Lost):
+            raise lost_read(answer)
+        if not answer.is_success and answer.status != _GONE:
+            raise self._error(answer, what)
+
+    async def get_organization(self) -> Organization:
+        """Balance and limits; free."""
+        what = "the organization"
+        answer = await self._read(ORGANIZATION, what)
+        organization = organization_from_json(parse(answer.body))
+        if organization is None:
+            raise unreadable(answer, what)
+        return organization
+
+    async def get_usage(
+        self, *, start: date | None = None, before: date | None = None
+    ) -> tuple[DailyUse, ...]:
+        """Credits used per day and model; the last 30 days unless told otherwise."""
+        what = "the usage"
+        answer = await self._read(usage_request(start, before), what)
+        usage = usage_from_json(parse(answer.body))
+        if usage is None:
+            raise unreadable(answer, what)
+        return usage
+
+    async def create_upload(self, filename: str) -> UploadSlot:
+        """A place to upload one file to; free, and safe to ask for again."""
+        what = "the upload"
+        answer = await self._read(upload_request(filename), what)
+        slot = upload_from_json(parse(answer.body))
+        if slot is None:
+            raise unreadable(answer, what)
+        return slot
+
+    async def _read(self, request: Request, what: str) -> Answer:
+        answer = await self._transport.send_read(request)
+        if isinstance(answer, Lost):
+            raise lost_read(answer)
+        if not answer.is_success:
+            raise self._error(answer, what)
+        return answer
+
+    def _error(self, answer: Answer, what: str) -> Exception:
+        return read_error(answer, what, now=self._clock.now(), secrets=self._secrets)
