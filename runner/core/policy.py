@@ -55,7 +55,7 @@ class Backoff:
 
     def delay(self, tries: int, rng: random.Random, *, retry_after_s: float | None = None) -> float:
         """Seconds to wait after `tries` failures in a row (1 = the first)."""
-        full = min(self.most_s, self.first_s * 2 ** min(max(tries, 1) - 1, 32))
+        full = min(self.most_s, self.first_s * 2.0 ** min(max(tries, 1) - 1, 32))
         wait = full * (0.5 + 0.5 * rng.random())
         return max(wait, retry_after_s or 0.0)
 

@@ -67,7 +67,7 @@ class JobSpec:
     media: str  # what it makes: image, video or audio
     body: Body
     estimate: CostBand
-    output: str  # path below the output folder, without part and extension: see core/naming.py
+    output: str  # pattern of the file name below the output folder: see core/naming.py
     needs: tuple[str, ...] = ()  # job ids
     tags: tuple[str, ...] = ()
     priority: int = 0  # higher first

@@ -1,0 +1,3 @@
+"""Jobs, events, ledger and leases in SQLite. All SQL of the project is here."""
+
+from __future__ import annotations

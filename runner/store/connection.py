@@ -1,0 +1,157 @@
+"""Opening the state file, and what SQLite's errors mean to people."""
+
+from __future__ import annotations
+
+import sqlite3
+from enum import StrEnum
+from pathlib import Path
+
+from runner.errors import DiskFull, RunnerError, StoreError, StoreLocked
+from runner.store.version import APPLICATION_ID, OLDEST_SQLITE, SCHEMA_VERSION
+
+#: how long a transaction waits for another process
+BUSY_TIMEOUT_S = 10.0
+
+MEMORY = ":memory:"
+
+
+class Mode(StrEnum):
+    """SQLite's own words for how a file is opened."""
+
+    CREATE = "rwc"
+    WRITE = "rw"
+    READ = "ro"
+
+
+def connect(
+    path: Path, mode: Mode, *, busy_timeout_s: float = BUSY_TIMEOUT_S
+) -> sqlite3.Connection:
+    """A connection to a state file of this version, migrated where it may be written.
+
+    Raises:
+        StoreError: missing, not a state file, damaged, or of a newer version; nothing was changed.
+        StoreLocked: another process kept it locked for longer than the timeout.
+        DiskFull: it cannot grow.
+    """
+    _check_sqlite()
+    if mode is Mode.CREATE:
+        _make_folder(path.parent)
+    elif not path.exists():
+        raise StoreError(f"no state file at `{path}`", hint="`runway-batch run` makes it")
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    try:
+        connection = sqlite3.connect(
+            address, uri=True, timeout=busy_timeout_s, isolation_level=None, cached_statements=256
+        )
+        try:
+            prepare(connection, mode, path)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise explained(error, path) from None
+    return connection
+
+
+def connect_memory() -> sqlite3.Connection:
+    """A state file that lives as long as its connection."""
+    _check_sqlite()
+    connection = sqlite3.connect(MEMORY, isolation_level=None, cached_statements=256)
+    prepare(connection, Mode.CREATE, Path(MEMORY))
+    return connection
+
+
+def prepare(connection: sqlite3.Connection, mode: Mode, path: Path) -> None:
+    """Check the version first, then the settings of the connection, then migrate."""
+    connection.row_factory = sqlite3.Row
+    version = _version(connection, path)
+    connection.execute("PRAGMA foreign_keys = ON")
+    if mode is Mode.READ:
+        if version < SCHEMA_VERSION:
+            raise StoreError(
+                f"state file `{path}` is of an older version, or empty",
+                hint="`runway-batch run` brings it up to date",
+            )
+        return
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone stops at the drive's cache
+    if version < SCHEMA_VERSION:
+        # sqlite-utils takes a noticeable time to import, and most starts do not need it
+        from runner.store.migrations import migrate
+
+        migrate(connection)
+
+
+def explained(error: sqlite3.Error, path: Path) -> Exception:
+    """The error of ours that says what to do, or the error itself where it is a bug of ours."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return error
+    found = _explain(code & 0xFF, error, path)
+    return error if found is None else found
+
+
+def _explain(code: int, error: sqlite3.Error, path: Path) -> RunnerError | None:
+    match code:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreLocked(
+                f"another process keeps the state file `{path}` locked",
+                hint="wait until it has finished, then run again",
+            )
+        case sqlite3.SQLITE_FULL:
+            return DiskFull(
+                f"the disk is full: cannot write the state file `{path}`",
+                hint="free some space, then run again; nothing paid is lost",
+            )
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return StoreError(
+                f"`{path}` is damaged or not a state file: {error}",
+                hint="put a copy of it back, or name another file with `--state`",
+            )
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_READONLY:
+            return StoreError(
+                f"cannot open the state file `{path}` for writing: {error}",
+                hint="check the permissions of the file and of its folder, or use `--state`",
+            )
+        case sqlite3.SQLITE_IOERR:
+            return StoreError(
+                f"cannot read or write the state file `{path}`: {error}",
+                hint="check the disk; a state file belongs on a local disk, not on a network share",
+            )
+    return None
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    ours = int(connection.execute("PRAGMA application_id").fetchone()[0]) == APPLICATION_ID
+    empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    if not ours and not (empty and version == 0):
+        raise StoreError(
+            f"`{path}` is a database of another program",
+            hint="name another file with `--state`",
+        )
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"state file `{path}` was written by a newer version of runway-batch",
+            hint="upgrade runway-batch",
+        )
+    return version
+
+
+def _check_sqlite() -> None:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        raise StoreError(
+            f"SQLite {sqlite3.sqlite_version} is too old: 3.35 or newer is needed",
+            hint="use a newer Python, which brings a newer SQLite",
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot make the folder `{folder}`: {error.strerror}",
+            hint="name another place with `--state`",
+        ) from error

@@ -1,0 +1,152 @@
+"""StateReader: what commands may ask a state file without changing it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from runner.core.events import Event
+from runner.core.job import Job, JobStatus
+from runner.core.ledger import Cap, LedgerTotals
+from runner.store import audit, budget, reading
+from runner.store.connection import BUSY_TIMEOUT_S, Mode, connect
+from runner.store.rows import Known, StoredBatch
+from runner.store.saving import batch_row
+from runner.store.writer import READ, Sql, SqlThread
+
+#: jobs that are held in memory at once
+PAGE = 1000
+
+
+class StateReader:
+    """A state file opened for reading only, beside whoever writes it.
+
+    Every method sees one consistent state, not older than the last commit before the call. A name
+    of a batch that is not in the file raises `StoreError`.
+    """
+
+    def __init__(self, reader: Sql) -> None:
+        self._reader = reader
+
+    @classmethod
+    async def read(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> StateReader:
+        """Open for reading; nothing is made, migrated or changed.
+
+        Raises:
+            StoreError: missing, not a state file, or of another version.
+        """
+        return StateReader(await start_reader(path, busy_timeout_s))
+
+    async def close(self) -> None:
+        """Finish what was asked, then let go of the file. May be called twice."""
+        await self._reader.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        await self.close()
+
+    async def batches(self) -> Sequence[StoredBatch]:
+        """All batches of the file, oldest first."""
+        return await self._reader.run(reading.batches)
+
+    async def batch(self, name: str) -> StoredBatch | None:
+        found = [batch for batch in await self.batches() if batch.name == name]
+        return found[0] if found else None
+
+    async def is_live(self, batch: str) -> bool:
+        """Whether a run holds the batch, as far as the file says: its process may have died."""
+        return await self._reader.run(lambda db: reading.is_live(db, batch))
+
+    async def job(self, batch: str, job_id: str) -> Job | None:
+        return await self._reader.run(lambda db: reading.job(db, batch, job_id))
+
+    async def jobs(self, batch: str, *, page: int = PAGE) -> AsyncIterator[Job]:
+        """All jobs in manifest order, read in pages: each page is one consistent state."""
+        cursor = reading.FIRST
+        while True:
+            query = partial(reading.page, batch=batch, after=cursor, size=page)
+            found, cursor = await self._reader.run(query)
+            for job in found:
+                yield job
+            if len(found) < page:
+                return
+
+    async def lookup(self, batch: str, *, page: int = PAGE) -> AsyncIterator[Sequence[Known]]:
+        """Ids, keys and statuses of all jobs, a page at a time."""
+        cursor = reading.FIRST
+        while True:
+            query = partial(reading.known, batch=batch, after=cursor, size=page)
+            found, cursor = await self._reader.run(query)
+            if found:
+                yield found
+            if len(found) < page:
+                return
+
+    async def active(self, batch: str) -> Sequence[Job]:
+        """Jobs that a run works on: submitting, at Runway, or downloading."""
+        return await self._reader.run(lambda db: reading.active(db, batch))
+
+    async def ready_lanes(self, batch: str) -> Sequence[str]:
+        """Lanes with at least one pending job that only waits for its time or a slot."""
+        return await self._reader.run(lambda db: reading.ready_lanes(db, batch))
+
+    async def ready(
+        self, batch: str, lane: str, *, now: datetime, limit: int, skip: Collection[str] = ()
+    ) -> Sequence[Job]:
+        """Due pending jobs of a lane, by priority, then manifest order, without those in `skip`.
+
+        Their needs are all done and not stale; stale and orphaned jobs are left out.
+        """
+        return await self._reader.run(
+            lambda db: reading.ready(db, batch, lane, now, limit, frozenset(skip))
+        )
+
+    async def next_due(self, batch: str, *, after: datetime) -> datetime | None:
+        """The earliest `not_before` later than `after` of a job that `ready` would return then."""
+        return await self._reader.run(lambda db: reading.next_due(db, batch, after))
+
+    async def doomed(self, batch: str) -> Sequence[tuple[Job, str]]:
+        """Pending jobs with a need that failed or was skipped, each once, with that need's id."""
+        return await self._reader.run(lambda db: reading.doomed(db, batch))
+
+    async def counts(self, batch: str) -> dict[JobStatus, int]:
+        """Jobs by status; a status that no job has is left out."""
+        return await self._reader.run(lambda db: reading.counts(db, batch))
+
+    async def totals(self, batch: str) -> LedgerTotals:
+        """Credits of the batch, from the ledger's entries."""
+        return await self._reader.run(lambda db: budget.totals(db, batch_row(db, batch)))
+
+    async def caps_in_force(self, batch: str) -> Sequence[Cap]:
+        """Every cap with what counts against it."""
+        return await self._reader.run(lambda db: budget.caps_in_force(db, batch_row(db, batch)))
+
+    async def events(self, batch: str, job_id: str) -> Sequence[Event]:
+        """The past of a job, oldest first."""
+        return await self._reader.run(lambda db: reading.events(db, batch, job_id))
+
+    async def rebuild(self, batch: str) -> Sequence[Job]:
+        """The jobs replayed from their events, in manifest order."""
+        return await self._reader.run(lambda db: audit.rebuild(db, batch))
+
+    async def check(self, batch: str) -> Sequence[str]:
+        """What does not agree with the events or the ledger, a sentence each; normally nothing."""
+        return await self._reader.run(lambda db: audit.check(db, batch))
+
+
+async def start_reader(path: Path, busy_timeout_s: float) -> SqlThread:
+    """A thread with a read-only connection; raises what opening raises."""
+    reader = SqlThread(
+        lambda: connect(path, Mode.READ, busy_timeout_s=busy_timeout_s), path, begin=READ
+    )
+    await reader.start()
+    return reader

@@ -1,0 +1,62 @@
+"""What the tests of the state file do over and over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from runner.core.events import (
+    Downloaded,
+    Event,
+    GaveUp,
+    Running,
+    SubmitStarted,
+    TaskAccepted,
+    TaskSucceeded,
+)
+from runner.core.job import Job
+from runner.core.ledger import ledger_move
+from runner.core.lifecycle import transition
+from runner.core.plan import changes, plan
+from runner.core.spec import JobSpec
+from runner.store.store import JobStore
+from runner.testing import START
+
+
+async def add(store: JobStore, *specs: JobSpec, batch: str = "b") -> list[Job]:
+    """Plan and add jobs as a run does."""
+    stored = {job.id: job async for job in store.jobs(batch)}
+    await store.apply_plan(batch, changes(batch, plan(specs, stored), START))
+    return [job async for job in store.jobs(batch)]
+
+
+async def happen(store: JobStore, job: Job, *events: Event) -> Job:
+    """One event after the other; the job as it is then."""
+    for event in events:
+        after = transition(job, event)
+        await store.save(job, after, event, ledger_move(job, event))
+        job = after
+    return job
+
+
+def started(reserve: int = 25) -> Event:
+    return SubmitStarted(at=START, reserve=reserve)
+
+
+def accepted(task_id: str = "t", estimated: int | None = None) -> Event:
+    return TaskAccepted(at=START, task_id=task_id, estimated=estimated)
+
+
+def gave_up(credits: int | None = 0) -> Event:
+    return GaveUp(at=START, code="HTTP_400", reason="no", credits=credits)
+
+
+def finished(at: datetime = START, credits: int = 25) -> Sequence[Event]:
+    """From pending to done."""
+    return (
+        SubmitStarted(at=at, reserve=25),
+        TaskAccepted(at=at, task_id="t", estimated=None),
+        Running(at=at),
+        TaskSucceeded(at=at, credits=credits),
+        Downloaded(at=at),
+    )
