@@ -1,0 +1,3 @@
+"""From the text of a manifest to job specifications."""
+
+from __future__ import annotations

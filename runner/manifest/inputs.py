@@ -1,0 +1,44 @@
+"""The local files that a manifest names: each is read once, however many jobs use it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from runner.core.spec import AssetRef
+from runner.manifest.assets import AssetProblem, local_asset
+from runner.manifest.media_probe import measure
+
+
+class LocalInputs:
+    """Files below the manifest's folder, and below the folders that it allows."""
+
+    def __init__(self, base: Path, allow: Sequence[str] = ()) -> None:
+        """`allow` is relative to `base`, as the manifest writes it."""
+        self._base = base
+        self._allow = tuple(base / folder for folder in allow)
+        self._known: dict[tuple[str, str], AssetRef | AssetProblem] = {}
+        self._measures: dict[str, Mapping[str, float]] = {}
+
+    def asset(self, value: str, media: str) -> AssetRef:
+        """The file that `value` names.
+
+        Raises:
+            AssetProblem: it cannot be an input.
+        """
+        found = self._known.get((value, media))
+        if found is None:
+            try:
+                found = local_asset(value, media, base=self._base, allow=self._allow)
+            except AssetProblem as problem:
+                found = problem
+            self._known[value, media] = found
+        if isinstance(found, AssetProblem):
+            raise found
+        return found
+
+    def measures(self, asset: AssetRef) -> Mapping[str, float]:
+        """Seconds, pixels and the like, as far as the file tells."""
+        if asset.path not in self._measures:
+            self._measures[asset.path] = measure(Path(asset.path), asset.media)
+        return self._measures[asset.path]
