@@ -151,7 +151,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
 
 def _create_class(answer: Answer) -> type[ApiError]:
     if 300 <= answer.status < 400:
-        return PermanentApiError  # never followed: nothing was created
+        return AccountError  # never followed; every other create would go the same wrong way
     if answer.status == 503 and _error_text(parse(answer.body)):
         return TransientApiError  # the API itself turned it away, not a proxy before or behind it
     found = CREATE_REFUSALS.get(answer.status, SubmitUncertain)

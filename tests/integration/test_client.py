@@ -159,7 +159,7 @@ async def test_redirect_of_a_create_is_refused_and_never_followed(status):
     async with HostileServer([ok("created")]) as elsewhere:
         error, _ = await create_error(reply(status, Location=f"{elsewhere.url}/v1/x"))
         assert elsewhere.seen == []
-    assert type(error) is PermanentApiError
+    assert type(error) is AccountError
     assert error.exit_code == 5
 
 

@@ -71,10 +71,10 @@ def answer(status: int, body: bytes = b"", **fields: str) -> Answer:
 # ---- the table -------------------------------------------------------------------------------
 
 CREATES = [
-    (300, b"", PermanentApiError),
-    (301, b"", PermanentApiError),
-    (307, b"", PermanentApiError),
-    (308, b"", PermanentApiError),
+    (300, b"", AccountError),
+    (301, b"", AccountError),
+    (307, b"", AccountError),
+    (308, b"", AccountError),
     (400, b"", PermanentApiError),
     (400, body_of("error_validation"), PermanentApiError),
     (400, body_of("error_no_credits"), AccountError),

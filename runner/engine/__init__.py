@@ -1,0 +1,3 @@
+"""The asyncio scheduler. Knows ports, not adapters."""
+
+from __future__ import annotations

@@ -1,0 +1,192 @@
+"""From a finished task to verified files: never generates, only fetches.
+
+Order for each output: part file on disk, `Verified` with its hash committed, then the move to the
+final name. So a resume finds either the part or the file, knows its hash, and fetches nothing
+twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+
+from runner.core.events import DownloadDelayed, Downloaded, Verified
+from runner.core.job import Job, OutputFile
+from runner.core.naming import output_path, sidecar_path
+from runner.core.sidecar import render_sidecar
+from runner.core.task import Task, TaskStatus
+from runner.errors import (
+    DiskFull,
+    DownloadError,
+    LinkRefused,
+    PermanentApiError,
+    TransientApiError,
+)
+from runner.ports import Fetched
+
+from .polling import task_gone
+from .tools import Tools
+
+#: names tried before giving up on a folder full of foreign files
+NAME_TRIES = 1000
+
+
+class Collector:
+    """Downloads, verifies and names all outputs of a job's task."""
+
+    def __init__(self, tools: Tools, disk_full: Callable[[str], None]) -> None:
+        self._tools = tools
+        self._disk_full = disk_full
+        self._at_once = asyncio.Semaphore(tools.policies.downloads_at_once)
+
+    async def collect(self, job: Job, task: Task | None) -> Job:
+        """Fetch until every output is here, or this run's tries are used up.
+
+        Args:
+            job: downloading.
+            task: its last reading, whose links are fresh; None to read it again.
+        """
+        collection = _Collection(self._tools, job, task)
+        most = self._tools.policies.download_tries
+        for tries in range(1, most + 1):
+            try:
+                async with self._at_once:
+                    return await collection.fetch_all()
+            except _TaskGone:
+                return await self._tools.recorder.record(
+                    collection.job, task_gone(collection.job, self._tools.clock)
+                )
+            except DiskFull as error:
+                self._disk_full(error.message)
+                reason = error.message
+            except (DownloadError, TransientApiError, PermanentApiError) as error:
+                reason = error.message
+            except OSError as error:
+                reason = f"cannot write: {error.strerror or type(error).__name__}"
+            await collection.put_off(reason, tries, wait=tries < most)
+        return collection.job
+
+
+class _TaskGone(Exception):
+    """Runway does not know the task any more."""
+
+
+class _Collection:
+    """The outputs of one job, as far as they are here."""
+
+    def __init__(self, tools: Tools, job: Job, task: Task | None) -> None:
+        self.job = job
+        self._tools = tools
+        self._task = task
+
+    async def fetch_all(self) -> Job:
+        """All outputs, then the sidecar, then `Downloaded`."""
+        task = await self._fresh_task()
+        types: Counter[str] = Counter()
+        for index, link in enumerate(task.output):
+            known = next((o for o in self.job.outputs if o.index == index), None)
+            if known is None or not await self._is_here(known):
+                known = await self._fetch(index, link, types)
+            types[_kind(known)] += 1
+        if self.job.spec.sidecar and self.job.outputs:
+            await self._write_sidecar()
+        now = self._tools.clock.now()
+        self.job = await self._tools.recorder.record(self.job, Downloaded(at=now))
+        return self.job
+
+    async def put_off(self, reason: str, tries: int, *, wait: bool) -> None:
+        """Record why the fetch must go on later, and wait."""
+        delay = self._tools.policies.downloading.delay(tries, self._tools.rng)
+        now = self._tools.clock.now()
+        event = DownloadDelayed(at=now, not_before=now + timedelta(seconds=delay), reason=reason)
+        self.job = await self._tools.recorder.record(self.job, event)
+        if wait:
+            await self._tools.clock.sleep(delay)
+
+    async def _fresh_task(self) -> Task:
+        if self._task is not None:
+            return self._task
+        assert self.job.task_id is not None, "a downloading job has a task id"  # noqa: S101
+        try:
+            task = await self._tools.api.get_task(self.job.task_id)
+        except PermanentApiError as error:
+            if error.status == 404:
+                raise _TaskGone from error
+            raise
+        if task.status is not TaskStatus.SUCCEEDED:
+            raise DownloadError(f"the task is {task.status.value} when read again")
+        self._task = task
+        return task
+
+    async def _is_here(self, output: OutputFile) -> bool:
+        """Whether an output that an earlier try verified is under its final name by now."""
+        target = self._tools.output_dir / output.path
+        if await self._tools.downloader.sha256_of(target) == output.sha256:
+            return True
+        part = self._part(output.index)
+        if await self._tools.downloader.sha256_of(part) != output.sha256:
+            return False
+        return await self._place(part, output)
+
+    async def _fetch(self, index: int, link: str, types: Counter[str]) -> OutputFile:
+        part = self._part(index)
+        try:
+            fetched = await self._tools.downloader.fetch(link, part)
+        except LinkRefused:
+            self._task = None  # the next try reads the task for a fresh link
+            raise
+        for version in range(self.job.results + 1, self.job.results + 1 + NAME_TRIES):
+            output = self._named(index, fetched, types, version)
+            if await self._is_foreign(output):
+                continue
+            event = Verified(at=self._tools.clock.now(), output=output)
+            self.job = await self._tools.recorder.record(self.job, event)
+            if await self._place(part, output):
+                return output
+        raise DownloadError(f"no free name for `{output.path}`")
+
+    async def _is_foreign(self, output: OutputFile) -> bool:
+        """Whether another file holds the name already."""
+        digest = await self._tools.downloader.sha256_of(self._tools.output_dir / output.path)
+        return digest is not None and digest != output.sha256
+
+    async def _place(self, part: Path, output: OutputFile) -> bool:
+        target = self._tools.output_dir / output.path
+        try:
+            await self._tools.downloader.place(part, target, output.sha256)
+        except FileExistsError:
+            return False
+        return True
+
+    def _named(self, index: int, fetched: Fetched, types: Counter[str], version: int) -> OutputFile:
+        kind = fetched.media_type.partition("/")[0]
+        path = output_path(
+            self.job.spec.output, part=types[kind] + 1, ext=fetched.ext, version=version
+        )
+        return OutputFile(
+            index=index,
+            path=str(path),
+            bytes=fetched.bytes,
+            sha256=fetched.sha256,
+            media_type=fetched.media_type,
+            warning=fetched.warning,
+        )
+
+    def _part(self, index: int) -> Path:
+        """Named after the task: parts of two attempts never mix."""
+        folder = (self._tools.output_dir / output_path(self.job.spec.output, ext="part")).parent
+        return folder / f".{self.job.id[:80]}.{(self.job.task_id or '')[:8]}.{index}.part"
+
+    async def _write_sidecar(self) -> None:
+        first = PurePosixPath(self.job.outputs[0].path)
+        finished_at = self._tools.clock.now().isoformat(timespec="seconds")
+        text = render_sidecar(self.job, tool=self._tools.tool, finished_at=finished_at)
+        path = self._tools.output_dir / sidecar_path(first)
+        await self._tools.downloader.write_sidecar(path, text)
+
+
+def _kind(output: OutputFile) -> str:
+    return output.media_type.partition("/")[0]

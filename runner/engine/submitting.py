@@ -1,0 +1,130 @@
+"""The create call: intent on disk before it leaves, its answer on disk right after.
+
+A create is never cancelled half-way: it runs in a set of its own, which a stop waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from runner.core.events import (
+    GaveUp,
+    SubmitRefused,
+    SubmitStarted,
+    SubmitUnknown,
+    TaskAccepted,
+)
+from runner.core.job import Job
+from runner.core.spec import Body
+from runner.core.task import CreatedTask
+from runner.errors import (
+    AccountError,
+    ApiError,
+    DiskFull,
+    PermanentApiError,
+    StaleJob,
+    StoreError,
+    StoreLocked,
+    SubmitUncertain,
+    TransientApiError,
+)
+
+from .tools import Tools
+
+#: an accepted task whose id cannot be written is tried for about five minutes, once a second
+RECORD_TRIES = 300
+
+
+class Submitter:
+    """Sends creates and records what became of them."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._under_way: set[asyncio.Task[Job]] = set()
+
+    @property
+    def under_way(self) -> frozenset[asyncio.Task[Job]]:
+        """Creates whose answer is not recorded yet."""
+        return frozenset(self._under_way)
+
+    async def submit(self, job: Job, body: Body) -> Job:
+        """Create the task. Cancelling the caller does not cancel the create.
+
+        Raises:
+            CapReached: the reserve did not fit; nothing was sent.
+            AccountError: key refused or no credits; nothing was created.
+        """
+        create = asyncio.create_task(self._create(job, body), name=f"create {job.id}")
+        self._under_way.add(create)
+        create.add_done_callback(self._ended)
+        return await asyncio.shield(create)
+
+    def _ended(self, create: asyncio.Task[Job]) -> None:
+        self._under_way.discard(create)
+        if not create.cancelled():
+            create.exception()  # the caller has it too, unless it left at a stop
+
+    async def _create(self, job: Job, body: Body) -> Job:
+        started = SubmitStarted(at=self._tools.clock.now(), reserve=job.spec.reserve)
+        job = await self._tools.recorder.record(job, started)
+        try:
+            created = await self._tools.api.create_task(job.spec.endpoint, body)
+        except SubmitUncertain as error:
+            unknown = SubmitUnknown(at=self._tools.clock.now(), reason=error.message)
+            return await self._tools.recorder.record(job, unknown)
+        except TransientApiError as error:
+            self._note(error)
+            return await self._tools.recorder.record(job, self.refused(job, error))
+        except AccountError as error:
+            await self._tools.recorder.record(job, self.refused(job, error, wait=False))
+            raise
+        except PermanentApiError as error:
+            return await self._tools.recorder.record(job, self.gave_up(error))
+        self._tools.patience.answered()
+        return await self._accepted(job, created)
+
+    def _note(self, error: TransientApiError) -> None:
+        if error.status is None:
+            self._tools.patience.failed(self._tools.clock.monotonic())
+        else:
+            self._tools.patience.answered()
+
+    async def _accepted(self, job: Job, created: CreatedTask) -> Job:
+        """Write the id down, whatever it takes: without it, a paid task is out of reach."""
+        event = TaskAccepted(
+            at=self._tools.clock.now(), task_id=created.id, estimated=created.estimated_credits
+        )
+        for _ in range(RECORD_TRIES):
+            try:
+                return await self._tools.recorder.record(job, event)
+            except (DiskFull, StoreLocked):
+                await self._tools.clock.sleep(1)
+            except StaleJob:
+                break
+        raise StoreError(
+            f"task {created.id} of job `{job.id}` is paid, but its id cannot be recorded",
+            hint=f"make room, then: runway-batch resolve {job.id} --task {created.id}",
+        )
+
+    def refused(self, job: Job, error: ApiError, *, wait: bool = True) -> SubmitRefused:
+        """Nothing was created; try again later."""
+        delay = 0.0
+        if wait:
+            delay = self._tools.policies.refusal.delay(
+                job.refusals + 1, self._tools.rng, retry_after_s=error.retry_after_s
+            )
+        now = self._tools.clock.now()
+        again = now + timedelta(seconds=delay)
+        return SubmitRefused(at=now, not_before=again, code=code_of(error), reason=error.message)
+
+    def gave_up(self, error: ApiError) -> GaveUp:
+        """Nothing was created, and the same request would be refused again."""
+        return GaveUp(
+            at=self._tools.clock.now(), code=code_of(error), reason=error.message, credits=0
+        )
+
+
+def code_of(error: ApiError) -> str:
+    """`HTTP_400`, or the error's own word where there was no answer."""
+    return f"HTTP_{error.status}" if error.status else error.code.upper()

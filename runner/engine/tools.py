@@ -1,0 +1,31 @@
+"""What a run hands to all its parts."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.clock import Clock
+from runner.core.policy import Patience, Policies
+from runner.ports import Downloader, Store, TaskApi, Uploader
+
+from .recorder import Recorder
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tools:
+    """The outside world of one run, as ports, with time and chance."""
+
+    batch: str
+    api: TaskApi
+    uploader: Uploader
+    downloader: Downloader
+    store: Store
+    recorder: Recorder
+    clock: Clock
+    rng: random.Random
+    policies: Policies
+    patience: Patience
+    output_dir: Path
+    tool: str  # name and version, for sidecars

@@ -1,0 +1,100 @@
+"""A scheduler in virtual time: fake API and downloads, real SQLite in memory."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.core.events import Event
+from runner.core.job import Job, JobStatus
+from runner.core.ledger import Caps
+from runner.core.limits import Bounds, Slots
+from runner.core.outcome import Reason
+from runner.core.plan import changes, plan
+from runner.core.policy import Patience, Policies
+from runner.core.spec import JobSpec
+from runner.engine.recorder import Recorder
+from runner.engine.scheduler import Scheduler
+from runner.engine.tools import Tools
+from runner.store.process import this_process
+from runner.store.store import JobStore
+from runner.testing import FakeApi, FakeClock, FakeDownloader, FakeUploader, OutsideCalls
+
+OUT = Path("/out")
+
+
+@dataclass
+class Rig:
+    """One state file, one account, any number of runs."""
+
+    clock: FakeClock
+    api: FakeApi
+    downloader: FakeDownloader
+    store: JobStore
+    policies: Policies = field(default_factory=Policies)
+    bounds: Bounds = field(default_factory=lambda: Bounds(queue_ahead=0))
+    events: list[tuple[str, str]] = field(default_factory=list)
+    seed: int = 1
+
+    async def load(self, specs: Sequence[JobSpec], caps: Caps | None = None) -> None:
+        """Bring the state file to what a manifest says."""
+        stored = {job.id: job async for job in self.store.jobs("b")}
+        found = changes("b", plan(specs, stored), self.clock.now())
+        await self.store.apply_plan("b", found)
+        await self.store.set_caps("b", caps or Caps())
+
+    async def scheduler(self) -> Scheduler:
+        store: Any = OutsideCalls(self.store, self.clock)
+        tools = Tools(
+            batch="b",
+            api=self.api,
+            uploader=FakeUploader(),
+            downloader=self.downloader,
+            store=store,
+            recorder=Recorder(store, [self._listen]),
+            clock=self.clock,
+            rng=random.Random(self.seed),
+            policies=self.policies,
+            patience=Patience(self.policies.patience_s),
+            output_dir=OUT,
+            tool="test",
+        )
+        slots = Slots(self.bounds)
+        slots.learn(await self.api.get_organization())
+        return Scheduler(tools, slots)
+
+    async def run(self) -> list[Reason]:
+        return await (await self.scheduler()).run()
+
+    async def jobs(self) -> dict[str, Job]:
+        return {job.id: job async for job in self.store.jobs("b")}
+
+    async def statuses(self) -> dict[str, JobStatus]:
+        return {name: job.status for name, job in (await self.jobs()).items()}
+
+    async def check(self) -> None:
+        """Rows, events and ledger agree, and what we booked is what the server charged."""
+        assert list(await self.store.check("b")) == []
+
+    def _listen(self, job: Job, event: Event) -> None:
+        self.events.append((job.id, type(event).__name__))
+
+
+@asynccontextmanager
+async def rig(**api: Any) -> AsyncIterator[Rig]:
+    clock = FakeClock()
+    store = await JobStore.in_memory(clock=clock)
+    async with store:
+        await store.upsert_batch("b")
+        await store.acquire("b", run_id="run-1", owner=this_process())
+        yield Rig(
+            clock=clock,
+            api=FakeApi(clock, **api),
+            downloader=FakeDownloader(clock),
+            store=store,
+        )
+    clock.close()
