@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check format
+.PHONY: setup demo test check format bench docs
 
 setup: $(READY)
 
@@ -33,3 +33,9 @@ check: $(READY)  ## what CI runs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+bench: $(READY)  ## figures, as ratios against something run side by side
+	$(BIN)/python benchmarks/startup.py
+
+docs: $(READY)  ## whether the documentation tells the truth
+	$(BIN)/python -m pytest -q tests/test_docs.py

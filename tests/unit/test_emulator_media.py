@@ -119,7 +119,7 @@ def test_facts_name_endpoint_model_seed_task_and_prompt() -> None:
 def test_clip_plays_for_its_length_with_and_without_sound(ext: str, sound: bool) -> None:
     data = render(file(ext, seconds=2.0, sound=sound))
     with av.open(io.BytesIO(data)) as container:
-        frames = sum(1 for _ in container.decode(video=0))
+        frames = len(list(container.decode(video=0)))
         assert bool(container.streams.audio) is sound
         assert frames == 2 * file(ext).fps
         assert container.duration is not None

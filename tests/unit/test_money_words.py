@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from runner.core.credits import format_credits, parse_credits
 from runner.core.job import Failure, Job, JobStatus, OutputFile
-from runner.core.ledger import Caps, LedgerTotals
+from runner.core.ledger import Cap, Caps, LedgerTotals
 from runner.core.outcome import EXIT_ORDER, Reason, exit_code_of
 from runner.core.sidecar import render_sidecar
 from runner.core.spec import AssetRef, OutputRef, map_refs, refs_in
 from runner.core.spending import Consent, decide_spending
-from runner.core.summary import BatchSummary, Cap, job_json, summary_json, work_left
+from runner.core.summary import BatchSummary, job_json, summary_json, work_left
 from runner.errors import UsageError
 from runner.testing import START, make_spec
 

@@ -1,0 +1,3 @@
+"""The command line: thin commands over `runner.app`."""
+
+from __future__ import annotations

@@ -1,0 +1,73 @@
+"""`runway-batch run FILE`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.cli.money import lane_bounds, lowest
+from runner.cli.options import BatchCommand, Flags, setting
+
+_HELP = """Start a batch, or go on with it.
+
+Always safe to repeat: finished work costs nothing, and what is under way at Runway is collected.
+Failed jobs stay failed until `retry`. One Ctrl-C stops politely, two leave at once; neither
+cancels anything at Runway.
+"""
+
+
+@click.command("run", cls=BatchCommand, help=_HELP)
+@click.argument("file", type=click.Path(path_type=Path))
+@setting(
+    "--max-credits",
+    callback=lowest,
+    metavar="N|$N",
+    help="Cap for this run; the lowest cap applies.",
+)
+@setting(
+    "--jobs",
+    "-j",
+    multiple=True,
+    callback=lane_bounds,
+    metavar="N|MODEL=N",
+    help="Most tasks at Runway, in total or of a model.",
+)
+@setting(
+    "--display",
+    type=click.Choice(["full", "plain", "log", "none"]),
+    help="Default: full on a terminal, plain elsewhere.",
+)
+@setting(
+    "--stats",
+    "stats_s",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    metavar="SECONDS",
+    help="Between two lines of numbers; 0 = none.  [default: 60]",
+)
+@click.option("--yes", is_flag=True, help="Do not ask; without a budget the worst case is the cap.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option("--take-over", is_flag=True, help="Take the batch from a run on another host.")
+@click.option("--emulator", is_flag=True, help="Run on a pretend Runway: nothing is spent.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="Of the emulator.",
+)
+@click.pass_obj
+def command(flags: Flags, /, file: Path, dry_run: bool, **options: Any) -> int:
+    from runner.cli.running import RunRequest, run_file
+
+    if dry_run:
+        from runner.cli.planning import plan_file
+
+        return asyncio.run(
+            plan_file(flags, file, emulator=options["emulator"], cap=options["max_credits"])
+        )
+    request = RunRequest(file=file, **options)
+    return asyncio.run(run_file(flags, request)).result.exit_code

@@ -1,0 +1,37 @@
+"""`runway-batch status [FILE|NAME]`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from runner.cli.options import BatchCommand, Flags
+
+_HELP = """Show where a batch stands.
+
+Also while a run works on it. Without FILE or NAME: the only batch here.
+"""
+
+
+@click.command("status", cls=BatchCommand, help=_HELP)
+@click.argument("batch", required=False, metavar="[FILE|NAME]")
+@click.option("--emulator", is_flag=True, help="What ran on the emulator.")
+@click.pass_obj
+def command(flags: Flags, batch: str | None, emulator: bool) -> int:
+    return asyncio.run(_status(flags, batch, emulator))
+
+
+async def _status(flags: Flags, batch: str | None, emulator: bool) -> int:
+    from runner.app.batch import batch_status
+    from runner.cli.places import find, suffix
+    from runner.cli.show_status import show_status, status_json
+
+    out = flags.output()
+    ref = await find(flags, batch, emulator=emulator)
+    status = await batch_status(ref)
+    if out.json:
+        out.envelope("status", status_json(status, state=str(ref.state)))
+    else:
+        show_status(status, out, suffix=suffix(batch, emulator=emulator))
+    return 0

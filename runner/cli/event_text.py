@@ -1,0 +1,106 @@
+"""An event of a run as a line for people, or as an object for scripts. Never a link."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from runner.core.credits import format_credits
+from runner.core.events import (
+    DownloadDelayed,
+    Downloaded,
+    Event,
+    GaveUp,
+    PollSuspended,
+    RetryScheduled,
+    Running,
+    Skipped,
+    SubmitRefused,
+    SubmitUnknown,
+    TaskAccepted,
+    TaskSucceeded,
+)
+from runner.core.job import Job
+
+#: said even where only trouble is said
+TROUBLE = (GaveUp, SubmitUnknown, Skipped, PollSuspended)
+#: changes that a person follows; the others are steps between
+CHANGES = (*TROUBLE, TaskAccepted, Downloaded, RetryScheduled, SubmitRefused, DownloadDelayed)
+
+#: fields that are said elsewhere in the line, or belong into the state file only
+_APART = frozenset({"at", "spec", "position"})
+
+
+def event_name(event: Event) -> str:
+    """`TaskAccepted` as `task_accepted`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+
+
+def event_json(job: Job, event: Event) -> Mapping[str, Any]:
+    """One line of `run --json`."""
+    fields = {
+        field.name: _plain(getattr(event, field.name))
+        for field in dataclasses.fields(event)
+        if field.name not in _APART
+    }
+    return {
+        "event": event_name(event),
+        "at": event.at.isoformat(),
+        "job": job.id,
+        "status": job.status.value,
+        "task_id": job.task_id,
+        "hold": job.hold,
+        "charged": job.charged,
+        "fields": fields,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value
+
+
+def event_line(job: Job, event: Event) -> str:
+    """`12:00:03 done hero-t2 (quickstart/hero-t2.png, 8 cr ($0.08))`, in local time."""
+    word, detail = _words(job, event)
+    return f"{clock_time(event.at)} {word} {job.id}" + (f" ({detail})" if detail else "")
+
+
+def clock_time(at: datetime) -> str:
+    """Hours, minutes and seconds where the person is."""
+    return f"{at.astimezone():%H:%M:%S}"
+
+
+def _words(job: Job, event: Event) -> tuple[str, str]:
+    match event:
+        case TaskAccepted():
+            return "sent", f"{job.lane}, task {event.task_id}, up to {format_credits(job.hold)}"
+        case Running():
+            return "running", job.lane
+        case TaskSucceeded():
+            return "generated", format_credits(job.charged)
+        case Downloaded():
+            files = ", ".join(output.path for output in job.outputs)
+            return "done", f"{files}, {format_credits(job.charged)}"
+        case RetryScheduled() | SubmitRefused():
+            until = clock_time(event.not_before)
+            return "again", f"not before {until}: {event.code}: {event.reason}"
+        case DownloadDelayed():
+            return "download again", f"not before {clock_time(event.not_before)}: {event.reason}"
+        case GaveUp():
+            charged = f", {format_credits(job.charged)} charged" if job.charged else ""
+            return "failed", f"{event.code}: {event.reason}{charged}"
+        case SubmitUnknown():
+            return "in doubt", f"{event.reason}; {format_credits(job.hold)} held"
+        case Skipped():
+            return "skipped", f"`{event.parent}` is not done"
+        case PollSuspended():
+            return "left at Runway", event.reason
+        case _:
+            return event_name(event).replace("_", " "), ""

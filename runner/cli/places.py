@@ -1,0 +1,116 @@
+"""Where a command finds its batch: beside the manifest, or in the emulator's own folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import UsageError
+from runner.settings import STATE_FOLDER, Settings, state_path
+
+from .options import Flags
+
+if TYPE_CHECKING:
+    from runner.app.batch import BatchRef
+
+#: what the state file remembers as the service of pretend runs
+EMULATOR = "emulator"
+#: the only key the emulator knows; no secret, and the real one is never sent to it
+EMULATOR_KEY = "key_emulator"
+#: a stand-in until the emulator has a port
+LOOPBACK = "http://127.0.0.1"
+SHORTEST_POLL_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmulatorHome:
+    """Everything of pretend runs lies in one folder that can be deleted at any time."""
+
+    folder: Path
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.db"
+
+    @property
+    def outputs(self) -> Path:
+        return self.folder / "outputs"
+
+    @property
+    def world(self) -> Path:
+        return self.folder / "world"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "emulator.log"
+
+    @property
+    def card(self) -> Path:
+        """Where a live emulator of this folder can be reached."""
+        return self.folder / "emulator.json"
+
+
+def emulator_home(start: Path) -> EmulatorHome:
+    """The nearest one upward from a folder, else a new one in it."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        home = EmulatorHome(folder=folder / STATE_FOLDER / EMULATOR)
+        if home.state.is_file():
+            return home
+    return EmulatorHome(folder=start / STATE_FOLDER / EMULATOR)
+
+
+def emulator_settings(flags: Flags, home: EmulatorHome, *, speed: float) -> Settings:
+    """Settings of a pretend run; its URL is filled in when the emulator answers.
+
+    Only flags of this very call move its state or outputs: a variable means the real ones.
+    """
+    settings = flags.settings(base_url=LOOPBACK)
+    poll_s = settings.poll_interval_s / speed
+    if flags.poll_interval is not None:
+        poll_s = flags.poll_interval
+    return replace(
+        settings,
+        service=EMULATOR,
+        key=EMULATOR_KEY,
+        state=flags.state if "state" in flags.given else home.state,
+        output_dir=flags.output_dir if "output_dir" in flags.given else home.outputs,
+        poll_interval_s=max(SHORTEST_POLL_S, poll_s),
+    )
+
+
+async def find(flags: Flags, target: str | None, *, emulator: bool) -> BatchRef:
+    """The batch that a FILE or a name means, real or pretended."""
+    from runner.app.batch import find_batch
+
+    path = Path(target) if target else None
+    here = path.parent if path is not None and path.suffix in {".yaml", ".yml"} else Path()
+    home = emulator_home(here)
+    if emulator:
+        settings = emulator_settings(flags, home, speed=1)
+    else:
+        settings = flags.settings()
+        _point_to_emulator(settings, here, home)
+    return await find_batch(target, settings, here=Path())
+
+
+def _point_to_emulator(settings: Settings, here: Path, home: EmulatorHome) -> None:
+    """Who ran on the emulator and asks without saying so is told."""
+    if home.state.is_file() and not state_path(here, settings).is_file():
+        raise UsageError("only the emulator has run here", hint="add `--emulator`")
+
+
+def suffix(target: str | None, *, emulator: bool) -> str:
+    """What `runway-batch resolve JOB` needs to find the same batch again."""
+    return (f" --batch {target}" if target else "") + _emulator_flag(emulator)
+
+
+def run_command(target: str | None, *, emulator: bool) -> str:
+    """The command that goes on with a batch; without a known file the person fills it in."""
+    is_file = target is not None and Path(target).suffix in {".yaml", ".yml"}
+    return f"runway-batch run {target if is_file else 'FILE'}{_emulator_flag(emulator)}"
+
+
+def _emulator_flag(emulator: bool) -> str:
+    return " --emulator" if emulator else ""

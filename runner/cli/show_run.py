@@ -1,0 +1,134 @@
+"""The end of a run: what was made, what was not and why, what it cost, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runner.app.batch import BatchStatus
+from runner.app.run import RunResult
+from runner.core.job import ACTIVE, JobStatus
+from runner.core.outcome import Reason
+from runner.core.summary import summary_json
+
+from .output import Output
+from .show_status import collect_by, counts_line, failure_lines, hours_left, money_lines, ways_out
+
+#: exit code of a reason as a stable word for scripts
+CODES = {
+    3: "failed", 4: "account", 5: "service", 6: "locked", 7: "halted", 8: "budget", 10: "time",
+    11: "in_doubt", 130: "interrupted", 143: "interrupted",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """What is shown when a run has ended."""
+
+    result: RunResult
+    status: BatchStatus
+    file: Path
+    state: Path
+    output_dir: Path
+    now: datetime
+    emulator: bool
+
+    @property
+    def suffix(self) -> str:
+        """What a following command needs to find the batch: ` --batch FILE --emulator`."""
+        return f" --batch {self.file}" + (" --emulator" if self.emulator else "")
+
+    @property
+    def flags(self) -> str:
+        return f" {self.file}" + (" --emulator" if self.emulator else "")
+
+
+def ending_json(ending: Ending) -> dict[str, Any]:
+    result = ending.result
+    return {
+        "batch": {
+            "name": result.summary.batch,
+            "state": str(ending.state),
+            "output_dir": str(ending.output_dir),
+        },
+        "exit_code": result.exit_code,
+        "reasons": [_reason_json(reason) for reason in result.reasons],
+        **summary_json(result.summary),
+    }
+
+
+def _reason_json(reason: Reason) -> dict[str, Any]:
+    return {"exit_code": reason.exit_code, "message": reason.message, "hint": reason.hint}
+
+
+def reason_errors(reasons: Iterable[Reason]) -> list[dict[str, str]]:
+    """Reasons as `errors` of the envelope."""
+    return [
+        {
+            "code": CODES.get(reason.exit_code, "error"),
+            "message": reason.message,
+            "hint": reason.hint,
+            "where": "",
+        }
+        for reason in reasons
+    ]
+
+
+def show_ending(ending: Ending, out: Output) -> None:
+    """Numbers on stdout; why work is left, and the next command, on stderr."""
+    summary = ending.result.summary
+    jobs = [line.job for line in ending.status.jobs]
+    out.data(f"{summary.batch}: {counts_line(summary)}")
+    out.data(f"files    {len(files_made(ending)):,} in {ending.output_dir}")
+    for line in failure_lines(jobs):
+        out.data(line)
+    for line in money_lines(summary, of_run=True):
+        out.data(line)
+    for line in ways_out([j for j in jobs if j.status is JobStatus.IN_DOUBT], ending.suffix):
+        out.say(line)
+    by = collect_by(jobs, ending.now)
+    if by is not None:
+        left = sum(job.status in ACTIVE for job in jobs)
+        when = f"{by.astimezone():%Y-%m-%d %H:%M} ({hours_left(by, ending.now)})"
+        out.say(f"still at Runway: {left:,}; collect by {when}")
+    _show_reasons(ending, out)
+
+
+def _show_reasons(ending: Ending, out: Output) -> None:
+    for reason in ending.result.reasons:
+        out.warning(reason.message)
+    for line in next_commands(ending):
+        out.hint(line)
+
+
+def files_made(ending: Ending) -> list[Path]:
+    """Every output of the batch, in manifest order, as short as it can be said from here."""
+    folder, here = ending.output_dir, Path.cwd()
+    if folder.is_absolute() and folder.is_relative_to(here):
+        folder = folder.relative_to(here)
+    return [
+        folder / output.path
+        for line in ending.status.jobs
+        if line.job.status is JobStatus.DONE
+        for output in line.job.outputs
+    ]
+
+
+def next_commands(ending: Ending) -> list[str]:
+    """What to type next, most urgent first."""
+    codes = {reason.exit_code for reason in ending.result.reasons}
+    found = []
+    if 11 in codes:
+        found.append(f"settle what is in doubt: runway-batch resolve{ending.suffix}")
+    if codes & {130, 143, 5}:
+        found.append(f"go on: runway-batch run{ending.flags}")
+    if 8 in codes:
+        found.append(f"raise the budget, then go on: runway-batch run{ending.flags}")
+    if 3 in codes:
+        found.append(f"try failed jobs again: runway-batch retry{ending.flags}")
+    # these name no command: what they say is all there is
+    found += [reason.hint for reason in ending.result.reasons if reason.exit_code in {4, 7, 10}]
+    return [line for line in found if line]

@@ -1,0 +1,151 @@
+"""A batch for people and for scripts: its jobs, its money, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from runner.app.batch import BatchStatus, JobLine
+from runner.core.credits import format_credits
+from runner.core.job import ACTIVE, Job, JobStatus
+from runner.core.lifecycle import OUTPUT_LIFE
+from runner.core.summary import BatchSummary, job_json, summary_json
+
+from .output import Output
+from .show_plan import names_of
+
+#: the order in which counts are shown
+_ORDER = (
+    JobStatus.DONE, JobStatus.DOWNLOADING, JobStatus.RUNNING, JobStatus.QUEUED,
+    JobStatus.SUBMITTING, JobStatus.PENDING, JobStatus.IN_DOUBT, JobStatus.FAILED,
+    JobStatus.SKIPPED,
+)  # fmt: skip
+
+
+def status_json(status: BatchStatus, *, state: str) -> dict[str, Any]:
+    stored = status.batch
+    return {
+        "batch": {
+            "name": status.summary.batch,
+            "state": state,
+            "live": status.live,
+            "manifest": stored.manifest if stored else None,
+            "output_dir": stored.output_dir if stored else None,
+            "service": stored.base_url if stored else None,
+        },
+        **summary_json(status.summary),
+        "jobs": [job_json(line.job, reason=line.reason) for line in status.jobs],
+    }
+
+
+def show_status(status: BatchStatus, out: Output, *, suffix: str = "") -> None:
+    """Table, numbers, and the ways out of what needs a person."""
+    out.table(("job", "status", "model", ">credits", "about"), (_row(x) for x in status.jobs))
+    out.data()
+    live = ", a run works on it" if status.live else ""
+    out.data(f"{status.summary.batch}: {counts_line(status.summary)}{live}")
+    for line in money_lines(status.summary, of_run=status.live):
+        out.data(line)
+    jobs = [line.job for line in status.jobs]
+    for line in ways_out([job for job in jobs if job.status is JobStatus.IN_DOUBT], suffix):
+        out.data(line)
+
+
+def _row(line: JobLine) -> tuple[str, str, str, str, str]:
+    job = line.job
+    flags = "".join(f", {word}" for word in ("stale", "orphaned") if getattr(job, word))
+    credits = f"{job.charged:,}" if job.charged or not job.hold else f"{job.hold:,} held"
+    return (
+        job.id,
+        f"{_status(job)}{flags}",
+        job.spec.model or job.spec.endpoint,
+        credits,
+        _about(line),
+    )
+
+
+def _status(job: Job) -> str:
+    return job.status.value.replace("_", " ")
+
+
+def _about(line: JobLine) -> str:
+    job = line.job
+    if line.reason:
+        return f"waits: {line.reason}"
+    if job.status is JobStatus.DONE:
+        return ", ".join(output.path for output in job.outputs)
+    error = f"{job.error.code}: {job.error.message}" if job.error else ""
+    if job.collect_by is not None:
+        by = f"collect by {job.collect_by.astimezone():%Y-%m-%d %H:%M}"
+        return f"{by}; {error}" if error else by
+    return error
+
+
+def counts_line(summary: BatchSummary) -> str:
+    """`7 of 12 done, 3 running, 2 pending`."""
+    parts = [f"{summary.count(JobStatus.DONE):,} of {summary.jobs:,} done"]
+    counts = ((status, summary.count(status)) for status in _ORDER[1:])
+    parts += [f"{n:,} {status.value.replace('_', ' ')}" for status, n in counts if n]
+    return ", ".join(parts)
+
+
+def money_lines(summary: BatchSummary, *, of_run: bool) -> list[str]:
+    """Credits of the batch and its caps; the cap of a run only while it means something."""
+    totals = summary.totals
+    parts = [f"{format_credits(totals.spent)} spent"]
+    if totals.reserved:
+        parts.append(f"{format_credits(totals.reserved)} reserved")
+    if totals.in_doubt:
+        parts.append(f"{format_credits(totals.in_doubt)} in doubt")
+    if summary.cap is not None:
+        parts.append(f"of {format_credits(summary.cap.limit)}")
+    lines = ["credits: " + ", ".join(parts)]
+    for cap in summary.caps:
+        name = "of this run" if cap.name.startswith("run") else cap.name
+        if name == "batch" or (name != cap.name and not of_run):
+            continue
+        lines.append(f"cap {name}: {format_credits(cap.used)} of {format_credits(cap.limit)}")
+    return lines
+
+
+def ways_out(in_doubt: Sequence[Job], suffix: str) -> Iterable[str]:
+    """What a person can say about creates whose answer was lost."""
+    if not in_doubt:
+        return
+    yield "in doubt: a create may have arrived and been charged; look at Runway, then say one of"
+    for job in in_doubt[:3]:
+        command = f"  runway-batch resolve {job.id}{suffix}"
+        yield f"{command} --not-arrived|--lost|--resubmit|--task ID"
+    if len(in_doubt) > 3:
+        yield f"  and {len(in_doubt) - 3:,} more: `runway-batch resolve{suffix}` lists them"
+
+
+def failures(jobs: Iterable[Job]) -> Mapping[str, list[str]]:
+    """Job ids by cause, the commonest cause first."""
+    causes: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.status in {JobStatus.FAILED, JobStatus.SKIPPED}:
+            cause = f"{job.error.code}: {job.error.message}" if job.error else "unknown"
+            causes.setdefault(cause, []).append(job.id)
+    return dict(sorted(causes.items(), key=lambda item: -len(item[1])))
+
+
+def failure_lines(jobs: Iterable[Job]) -> list[str]:
+    return [
+        f"failed   {len(ids):,}: {cause} ({names_of(ids)})" for cause, ids in failures(jobs).items()
+    ]
+
+
+def collect_by(jobs: Iterable[Job], now: datetime) -> datetime | None:
+    """By when everything at Runway should have been collected; None where nothing is there.
+
+    A task that still runs is kept from its end on, which is not before now.
+    """
+    left = [job.collect_by or now + OUTPUT_LIFE for job in jobs if job.status in ACTIVE]
+    return min(left, default=None)
+
+
+def hours_left(by: datetime, now: datetime) -> str:
+    """`23 h` for people in a hurry."""
+    return f"{max(timedelta(), by - now).total_seconds() / 3600:.0f} h"

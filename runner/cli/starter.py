@@ -1,0 +1,65 @@
+"""What `init` writes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from runner.errors import UsageError
+from runner.manifest.schema import schema_folder
+from runner.settings import STATE_FOLDER
+
+SCHEMA = "manifest.schema.json"
+
+MANIFEST = """\
+# yaml-language-server: $schema=.runway-batch/manifest.schema.json
+version: 1
+budget: 200                       # credits; "$2" works too. Never passed, across restarts too
+vars:
+  look: 35mm film, soft light
+defaults:
+  image_to_video: {model: gen4_turbo, ratio: "1280:720", duration: 5}
+jobs:
+  - id: still
+    text_to_image:                # the key names the endpoint, the value is Runway's request body
+      model: gen4_image
+      promptText: A lighthouse at dawn, ${{ vars.look }}
+      ratio: 1920:1080
+    takes: 2
+  - id: clip
+    image_to_video:
+      promptImage: ${{ jobs['still'].outputs[0] }}
+      promptText: Slow push in
+"""
+
+GITIGNORE = """\
+.runway-batch/
+outputs/
+"""
+
+FILES = {"manifest.yaml": MANIFEST, ".gitignore": GITIGNORE}
+
+
+def write_starter(folder: Path, *, force: bool) -> list[Path]:
+    """Write a manifest, a `.gitignore`, and for editors the schema that the manifest names.
+
+    Raises:
+        UsageError: a file is there already, or the folder cannot be written.
+    """
+    targets = {folder / name: text for name, text in FILES.items()}
+    taken = [str(path) for path in targets if path.exists()]
+    if taken and not force:
+        raise UsageError(
+            f"there already: {', '.join(taken)}",
+            hint="`--force` overwrites; or name another folder",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, text in targets.items():
+            path.write_text(text, encoding="utf-8")
+        schema = folder / STATE_FOLDER / SCHEMA
+        schema.parent.mkdir(exist_ok=True)
+        shutil.copyfile(schema_folder() / SCHEMA, schema)
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
+    return list(targets)

@@ -1,0 +1,147 @@
+"""Settings from flags and environment, frozen. The only module that reads environment variables.
+
+Precedence: flag > environment > manifest > default. For caps the lowest of all applies.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from runner.errors import AccountError, UsageError
+
+PREFIX = "RUNWAY_BATCH_"
+#: settings that have a variable; one-shot flags (`--yes`, `--dry-run`, …) have none
+VARIABLES = (
+    "STATE", "BASE_URL", "POLL_INTERVAL", "OUTPUT_DIR", "MAX_CREDITS", "JOBS", "DISPLAY", "STATS",
+)  # fmt: skip
+#: in this order; the first two are the SDK's name and the older one
+KEY_VARIABLES = ("RUNWAYML_API_SECRET", "RUNWAY_API_KEY")
+BASE_URL_VARIABLES = ("RUNWAY_BATCH_BASE_URL", "RUNWAYML_BASE_URL")
+
+DEFAULT_BASE_URL = "https://api.dev.runwayml.com"
+STATE_FOLDER = ".runway-batch"
+STATE_FILE = "state.db"
+#: Runway asks for at least 5 s between two reads of a task
+POLL_INTERVAL_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a command was told, apart from the manifest."""
+
+    base_url: str = DEFAULT_BASE_URL
+    #: what the state file remembers as the service: the base URL, or `emulator`
+    service: str = DEFAULT_BASE_URL
+    state: Path | None = None
+    output_dir: Path | None = None
+    poll_interval_s: float = POLL_INTERVAL_S
+    key: str | None = field(default=None, repr=False)
+
+    def need_key(self) -> str:
+        """The key; `AccountError` where there is none."""
+        if self.key:
+            return self.key
+        raise AccountError(
+            "no API key", hint=f"set {KEY_VARIABLES[0]}, or try it with `--emulator` at no cost"
+        )
+
+
+def make_settings(
+    environment: Mapping[str, str],
+    *,
+    state: Path | None = None,
+    base_url: str | None = None,
+    output_dir: Path | None = None,
+    poll_interval_s: float | None = None,
+) -> Settings:
+    """Settings from flags, which win, and the environment.
+
+    Raises:
+        UsageError: an unknown `RUNWAY_BATCH_…` variable, or a value that cannot be used.
+    """
+    check_variables(environment)
+    url = base_url or next(
+        (environment[name] for name in BASE_URL_VARIABLES if environment.get(name)),
+        DEFAULT_BASE_URL,
+    )
+    url = url.rstrip("/")
+    check_base_url(url)
+    interval = POLL_INTERVAL_S if poll_interval_s is None else poll_interval_s
+    if not interval > 0 or (interval < POLL_INTERVAL_S and not is_loopback(url)):
+        raise UsageError(
+            f"a poll interval of {interval:g} s is too short",
+            hint=f"Runway asks for at least {POLL_INTERVAL_S:g} s; less only on loopback hosts",
+        )
+    return Settings(
+        base_url=url,
+        service=url,
+        state=state,
+        output_dir=output_dir,
+        poll_interval_s=interval,
+        key=read_key(environment),
+    )
+
+
+def check_variables(environment: Mapping[str, str]) -> None:
+    """Refuse a misspelt variable: it would silently not apply."""
+    known = {PREFIX + name for name in VARIABLES}
+    for name in environment:
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(known))}"
+            raise UsageError(f"unknown environment variable: {name}", hint=hint)
+
+
+def read_key(environment: Mapping[str, str]) -> str | None:
+    """The API key from the environment, or from the file that a `…_FILE` variable names."""
+    for name in KEY_VARIABLES:
+        if environment.get(name, "").strip():
+            return environment[name].strip()
+    for name in KEY_VARIABLES:
+        path = environment.get(f"{name}_FILE", "").strip()
+        if path:
+            try:
+                return Path(path).read_text(encoding="utf-8").strip() or None
+            except (OSError, UnicodeDecodeError) as error:
+                raise UsageError(f"cannot read the file that {name}_FILE names: {path}") from error
+    return None
+
+
+def check_base_url(url: str) -> None:
+    """https, or plain http on loopback: a key never travels in the clear."""
+    parts = urlsplit(url)
+    if not parts.hostname or parts.username or parts.query:
+        raise UsageError(f"not a base URL: {parts.scheme}://{parts.hostname or '…'}")
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(url)):
+        return
+    raise UsageError(
+        f"the base URL must be https, or http on a loopback host: {url}",
+        hint="a key must not travel in the clear",
+    )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def state_path(start: Path, settings: Settings) -> Path:
+    """The state file: as told, else in the nearest state folder upward from `start`."""
+    if settings.state is not None:
+        return settings.state
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / STATE_FOLDER / STATE_FILE).is_file():
+            return folder / STATE_FOLDER / STATE_FILE
+    return start / STATE_FOLDER / STATE_FILE
