@@ -147,9 +147,9 @@ def test_a_base_url_in_the_clear_is_exit_2(tmp_path):
 
 
 def test_a_misspelt_variable_is_exit_2(tmp_path, emu):
-    ended = run(tmp_path, emu, GOOD, RUNWAY_BATCH_STAET="x")
+    ended = run(tmp_path, emu, GOOD, RUNWAY_BATCH_BASE_ULR="x")
     assert ended.code == 2
-    assert "RUNWAY_BATCH_STATE" in ended.err
+    assert "RUNWAY_BATCH_BASE_URL" in ended.err
 
 
 def test_without_budget_and_without_terminal_nothing_is_spent(tmp_path, emu):

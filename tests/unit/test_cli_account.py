@@ -125,7 +125,10 @@ def test_a_model_at_another_endpoint_is_not_found() -> None:
         list_models("gen4_turbo", "sound_effect")
 
 
-def test_the_table_of_models_says_price_and_status(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_of_models_says_price_and_status(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     show_models(list_models("veo3", "text_to_video"), Output())
     assert "retired, see veo3.1" in capsys.readouterr().out
     found = json.loads(json.dumps(models_json(list_models())))
