@@ -74,24 +74,25 @@ def hint_for(value: Json, choices: Sequence[Json]) -> str:
 
 
 def _same_shape(value: str, choices: Sequence[str]) -> str | None:
-    """For a ratio, the first choice of the same width to height, within 6 percent."""
+    """For a ratio, the choice of the same width to height within 6 percent, nearest in size."""
     wanted = _shape(value)
     if wanted is None:
         return None
     near = [
-        (difference, index)
-        for index, choice in enumerate(choices)
-        if (shape := _shape(choice)) is not None
-        and (difference := round(abs(math.log(wanted / shape)), 2)) < 0.06
+        (difference, abs(math.log(wanted[1] / found[1])), choice)
+        for choice in choices
+        if (found := _shape(choice)) is not None
+        and (difference := round(abs(math.log(wanted[0] / found[0])), 2)) < 0.06
     ]
-    return choices[min(near)[1]] if near else None
+    return min(near)[2] if near else None
 
 
-def _shape(text: str) -> float | None:
+def _shape(text: str) -> tuple[float, float] | None:
+    """Width to height, and width."""
     match = _RATIO.fullmatch(text)
     if match is None or not float(match[1]) or not float(match[2]):
         return None
-    return float(match[1]) / float(match[2])
+    return float(match[1]) / float(match[2]), float(match[1])
 
 
 def some(media: str) -> str:

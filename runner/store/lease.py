@@ -102,6 +102,15 @@ def take(
     return Taken(run=row["run"], predecessor=None if live is None else _predecessor(live))
 
 
+def is_live(db: Connection, batch: str, here: str) -> bool:
+    """Whether a run holds the batch and its process lives; of another host only the row tells."""
+    row = db.execute(_LIVE, (batch_row(db, batch),)).fetchone()
+    if row is None:
+        return False
+    owner = _owner(row)
+    return owner.host != here or is_running(owner)
+
+
 def heal(db: Connection, batch: str, run: int, now: datetime) -> Sequence[tuple[Job, Event]]:
     """Put in doubt what an earlier run left `submitting`: nobody knows whether it arrived.
 

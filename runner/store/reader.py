@@ -12,8 +12,9 @@ from typing import Self
 from runner.core.events import Event
 from runner.core.job import Job, JobStatus
 from runner.core.ledger import Cap, LedgerTotals
-from runner.store import audit, budget, reading
+from runner.store import audit, budget, lease, reading
 from runner.store.connection import BUSY_TIMEOUT_S, Mode, connect
+from runner.store.process import this_process
 from runner.store.rows import Known, StoredBatch
 from runner.store.saving import batch_row
 from runner.store.writer import READ, Sql, SqlThread
@@ -63,8 +64,9 @@ class StateReader:
         return found[0] if found else None
 
     async def is_live(self, batch: str) -> bool:
-        """Whether a run holds the batch, as far as the file says: its process may have died."""
-        return await self._reader.run(lambda db: reading.is_live(db, batch))
+        """Whether a living run holds the batch."""
+        here = this_process().host
+        return await self._reader.run(lambda db: lease.is_live(db, batch, here))
 
     async def job(self, batch: str, job_id: str) -> Job | None:
         return await self._reader.run(lambda db: reading.job(db, batch, job_id))

@@ -88,12 +88,6 @@ def job(db: Connection, batch: str, job_id: str) -> Job | None:
     return None if row is None else job_from_row(batch, row)
 
 
-def is_live(db: Connection, batch: str) -> bool:
-    """Whether a run of the batch has begun and not ended."""
-    live = "SELECT 1 FROM runs WHERE batch = ? AND ended_at IS NULL"
-    return db.execute(live, (batch_row(db, batch),)).fetchone() is not None
-
-
 def active(db: Connection, batch: str) -> list[Job]:
     return sorted(_jobs(db, ACTIVE_JOBS, batch), key=lambda job: job.position)
 

@@ -184,3 +184,17 @@ def test_a_killed_process_nobody_has_waited_for_is_dead() -> None:
         assert not is_running(owner)
     finally:
         child.communicate()
+
+
+async def test_a_run_whose_process_died_is_not_shown_as_live(tmp_path):
+    clock = FakeClock()
+    async with await JobStore.open(tmp_path / "state.db", clock=clock) as store:
+        await store.upsert_batch("b")
+        assert not await store.is_live("b")
+        await store.acquire("b", run_id="r1", owner=this_process())
+        assert await store.is_live("b")
+        dead = replace(this_process(), pid_started="long ago")
+    async with await JobStore.open(tmp_path / "state.db", clock=clock) as store:
+        await store.upsert_batch("c")
+        await store.acquire("c", run_id="r2", owner=dead)
+        assert not await store.is_live("c")

@@ -140,3 +140,9 @@ def test_ranges_stay_in_order(low: float, high: float, factor: float) -> None:
         assert isinstance(item, Range)
         assert item.worst is not None
         assert item.low <= item.likely <= item.worst
+
+
+def test_a_ratio_beside_a_known_one_gets_the_known_one_suggested():
+    known = ["1360:768", "1920:1080", "1280:720", "720:1280"]
+    assert suggestion("1920:1081", known) == "did you mean `1920:1080`?"
+    assert suggestion("16:9", ["1:1", "1280:720"]) == "did you mean `1280:720`?"
