@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 from runner.errors import UsageError
 
 CREDITS_PER_DOLLAR = 100
+#: ten million dollars: a larger amount is a slip
+MOST_CREDITS = 1_000_000_000
+MOST_DIGITS = 40
 
-_AMOUNT = re.compile(r"(?P<dollar>\$)?\s*(?P<number>\d[\d,_]*(?:\.\d+)?)\s*(?:cr|credits)?")
+_WHOLE = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9][0-9_]*)"  # a comma only between thousands
+_AMOUNT = re.compile(rf"(?P<dollar>\$)?\s*(?P<number>{_WHOLE}(?:\.[0-9]+)?)\s*(?:cr|credits)?")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,12 +44,14 @@ def parse_credits(text: str | int) -> int:
     Raises:
         UsageError: not an amount.
     """
-    match = _AMOUNT.fullmatch(str(text).strip())
+    match = _AMOUNT.fullmatch(str(text).strip()) if len(str(text)) <= MOST_DIGITS else None
     if isinstance(text, bool) or match is None:
         raise UsageError(
-            f"not an amount of credits: `{text}`",
+            f"not an amount of credits: `{str(text)[:MOST_DIGITS]}`",
             hint='write credits as `1500` or dollars as `"$15"`',
         )
-    number = float(match["number"].replace(",", "").replace("_", ""))
-    factor = CREDITS_PER_DOLLAR if match["dollar"] else 1
-    return math.floor(number * factor + 1e-6)
+    number = Fraction(match["number"].replace(",", "").replace("_", ""))
+    credits = math.floor(number * (CREDITS_PER_DOLLAR if match["dollar"] else 1))
+    if credits > MOST_CREDITS:
+        raise UsageError(f"more than {MOST_CREDITS:,} credits", hint="is there a digit too many?")
+    return credits

@@ -128,7 +128,7 @@ def _warnings(info: ModelInfo, body: Body) -> Iterator[Finding]:
 
 def _schema(info: ModelInfo, body: Body) -> Iterator[Finding]:
     plain = map_refs(body, lambda ref: _PLACEHOLDER)
-    tolerated = {name: rule for name, rule in info.tolerated.items() if not body.get(name)}
+    tolerated = {name: rule for name, rule in info.tolerated.items() if body.get(name) == []}
     for finding in schema_findings(info, plain):
         rule = tolerated.get(str(finding.path[0])) if len(finding.path) == 1 else None
         if rule is None or rule.rule not in info.fields[str(finding.path[0])]:

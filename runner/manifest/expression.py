@@ -83,7 +83,8 @@ def _compiled(source: str) -> tuple[TemplateExpression, tuple[str, ...], bool]:
         compiled = _ENVIRONMENT.compile_expression(source, undefined_to_none=False)
     except (TemplateError, SyntaxError, RecursionError, ValueError, OverflowError) as error:
         message = getattr(error, "message", None) or "too deeply nested"
-        raise TemplateProblem(f"cannot read `${{{{ {source.strip()} }}}}`: {message}") from None
+        read = f"cannot read `${{{{ {source.strip()} }}}}`: {_sentence(message)}"
+        raise TemplateProblem(read) from None
     used = {node.name for node in (tree, *found) if isinstance(node, nodes.Name)}
     is_path = all(isinstance(node, _PATH) for node in (tree, *found))
     return compiled, tuple(sorted(used)), is_path

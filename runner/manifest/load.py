@@ -59,6 +59,8 @@ def _read(path: Path) -> bytes:
     try:
         if path.is_dir():
             raise _unreadable(path, "is a folder, not a manifest", "name the file")
+        if path.exists() and not path.is_file():  # a pipe or device may never end
+            raise _unreadable(path, "is not a regular file", "write the manifest to a file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except FileNotFoundError:

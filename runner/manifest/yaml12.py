@@ -67,7 +67,7 @@ def _events(text: str) -> Iterator[Any]:
     """PyYAML's events; typed `Any` because PyYAML's own types leave the marks out."""
     try:
         # not a Loader object by hand: its constructor already reads and may already fail
-        yield from yaml.parse(text, Loader=yaml.SafeLoader)
+        yield from yaml.parse(text.translate(_HIDDEN), Loader=yaml.SafeLoader)
     except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
         raise _Refused(*explain(error, text)) from None
     except (ValueError, OverflowError):
@@ -77,6 +77,11 @@ def _events(text: str) -> Iterator[Any]:
         raise _Refused(
             "an escape that names no character", place, "a character is at most `\\U0010FFFF`"
         ) from None
+
+
+#: line ends of YAML 1.1 that YAML 1.2 takes for text, and what stands for them in PyYAML
+_HIDDEN = {0x85: 0xF0085, 0x2028: 0xF2028, 0x2029: 0xF2029}
+_SHOWN = {stand_in: char for char, stand_in in _HIDDEN.items()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -167,7 +172,7 @@ class _Builder:
     def _scalar(self, event: Any, place: Place) -> Node:
         plain = event.style is None
         try:
-            text = join_surrogates(event.value)
+            text = join_surrogates(event.value.translate(_SHOWN))
             if event.tag is not None:
                 value = tagged_value(event.tag, text)
             else:
