@@ -6,6 +6,8 @@ RunnerError                    message, hint, exit_code, code
  ├── CatalogError              the table of models is unreadable; exit 2
  ├── StoreError                the state file; exit 2
  │    ├── StoreLocked          another process holds the batch; exit 6
+ │    │    └── StoreBusy       the file is locked for the moment: worth another try
+ │    ├── StoreGone            moved or deleted while a run had it open; exit 11
  │    ├── StaleJob             somebody else changed the job first
  │    └── CapReached           a cap left no room for a reserve; exit 8
  ├── ApiError                  status, code, request id; never the key
@@ -100,6 +102,19 @@ class StoreLocked(StoreError):
 
     exit_code = 6
     code = "locked"
+
+
+class StoreBusy(StoreLocked):
+    """Another program keeps the state file locked; nothing was written, worth another try."""
+
+    code = "busy"
+
+
+class StoreGone(StoreError):
+    """The state file is no longer where a run opened it; the run has stopped."""
+
+    exit_code = 11
+    code = "state_gone"
 
 
 class StaleJob(StoreError):

@@ -96,7 +96,10 @@ class Downloader(Protocol):
         ...
 
     async def write_sidecar(self, path: Path, text: str) -> None:
-        """Write a small text file atomically."""
+        """Write a sidecar atomically, in place of an older one of the same batch and job only.
+
+        Raises `FileExistsError` when anything else holds the name.
+        """
         ...
 
 
@@ -113,8 +116,11 @@ class Store(Protocol):
         """
         ...
 
-    async def check_room(self, job: Job) -> None:
-        """Whether the job's reserve would fit now; raises `CapReached` where it would not."""
+    async def check_room(self, job: Job, credits: int | None = None) -> None:
+        """Whether a reserve would fit now, the job's own if none is named.
+
+        Raises `CapReached` where it would not.
+        """
         ...
 
     async def job(self, batch: str, job_id: str) -> Job | None: ...

@@ -6,6 +6,7 @@ Precedence: flag > environment > manifest > default. For caps the lowest of all 
 from __future__ import annotations
 
 import difflib
+import hmac
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -110,6 +111,17 @@ def read_key(environment: Mapping[str, str]) -> str | None:
             except (OSError, UnicodeDecodeError) as error:
                 raise UsageError(f"cannot read the file that {name}_FILE names: {path}") from error
     return None
+
+
+def key_mark(key: str, salt: str) -> str:
+    """What the state file keeps of a key: a salted digest that only tells one key from another."""
+    digest = hmac.new(salt.encode(), key.encode(), "sha256").hexdigest()
+    return f"{salt}:{digest}"
+
+
+def key_matches(key: str, mark: str) -> bool:
+    """Whether the mark was made of this key."""
+    return hmac.compare_digest(mark, key_mark(key, mark.partition(":")[0]))
 
 
 def check_base_url(url: str) -> None:

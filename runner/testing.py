@@ -138,13 +138,14 @@ class FakeTask:
     outputs: int = 1
     failure_code: str | None = None
     refunded: bool = True
+    deleted_s: float | None = None  # cannot be read since then
 
 
 #: called before a create is answered; raising decides what the caller sees
 CreateHook = Callable[[str, Body, int], None]
 
 
-@dataclass(slots=True)
+@dataclass
 class FakeApi:
     """A `TaskApi` in memory that counts what it charged."""
 
@@ -152,6 +153,7 @@ class FakeApi:
     balance: int = 100_000
     price: int = 25  # credits of every task
     takes_s: float = 40.0
+    pending_s: float = 0.5  # until a task begins; before that a cancel gives its credits back
     slots: int | None = 5
     #: before the task exists: raise to refuse
     before_create: CreateHook | None = None
@@ -164,6 +166,7 @@ class FakeApi:
     reads: Counter[str] = field(default_factory=Counter)
     most_alive: int = 0
     _creates: int = 0
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
     def charged(self) -> int:
@@ -183,7 +186,7 @@ class FakeApi:
         if self.charged + self.price > self.balance:
             raise AccountError("You do not have enough credits to run this task.", status=400)
         task = FakeTask(
-            id=f"task-{len(self.tasks) + 1:04}",
+            id=f"task-{next(self._ids):04}",
             endpoint=endpoint,
             body=body,
             created_s=self.clock.monotonic(),
@@ -204,8 +207,10 @@ class FakeApi:
         if self.before_read:
             self.before_read(task_id)
         task = self.tasks.get(task_id)
-        if task is None:
+        if task is None or task.deleted_s is not None:
             raise PermanentApiError("Could not find Task", status=404)
+        if self.clock.monotonic() - task.created_s < self.pending_s:
+            return Task(id=task_id, status=TaskStatus.PENDING)
         if not self._ended(task):
             return Task(id=task_id, status=TaskStatus.RUNNING, progress=0.5)
         if task.failure_code is not None:
@@ -220,7 +225,8 @@ class FakeApi:
         return Task(id=task_id, status=TaskStatus.SUCCEEDED, output=links, cost_credits=task.cost)
 
     async def cancel_task(self, task_id: str) -> None:
-        self.tasks.pop(task_id, None)
+        if task_id in self.tasks:
+            self.tasks[task_id].deleted_s = self.clock.monotonic()
 
     async def get_organization(self) -> Organization:
         limits = ModelLimits(max_concurrent=self.slots, max_daily=None)
@@ -231,11 +237,13 @@ class FakeApi:
         return self.clock.monotonic() - task.created_s >= task.takes_s
 
     def _charge(self, task: FakeTask) -> int:
+        if task.deleted_s is not None and task.deleted_s - task.created_s < self.pending_s:
+            return 0
         failed = task.failure_code is not None and self._ended(task)
         return 0 if failed and task.refunded else task.cost
 
 
-@dataclass(slots=True)
+@dataclass
 class FakeDownloader:
     """A `Downloader` whose files are a function of the link; keeps them in memory."""
 

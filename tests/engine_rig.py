@@ -20,6 +20,7 @@ from runner.core.spec import JobSpec
 from runner.engine.recorder import Recorder
 from runner.engine.scheduler import Scheduler
 from runner.engine.tools import Tools
+from runner.ports import Listener
 from runner.store.process import this_process
 from runner.store.store import JobStore
 from runner.testing import FakeApi, FakeClock, FakeDownloader, FakeUploader, OutsideCalls
@@ -39,6 +40,8 @@ class Rig:
     bounds: Bounds = field(default_factory=lambda: Bounds(queue_ahead=0))
     events: list[tuple[str, str]] = field(default_factory=list)
     seed: int = 1
+    rescued: list[str] = field(default_factory=list)
+    listeners: list[Listener] = field(default_factory=list)
 
     async def load(self, specs: Sequence[JobSpec], caps: Caps | None = None) -> None:
         """Bring the state file to what a manifest says."""
@@ -55,13 +58,14 @@ class Rig:
             uploader=FakeUploader(),
             downloader=self.downloader,
             store=store,
-            recorder=Recorder(store, [self._listen]),
+            recorder=Recorder(store, [self._listen, *self.listeners], clock=self.clock),
             clock=self.clock,
             rng=random.Random(self.seed),
             policies=self.policies,
             patience=Patience(self.policies.patience_s),
             output_dir=OUT,
             tool="test",
+            rescue=self.rescued.append,
         )
         slots = Slots(self.bounds)
         slots.learn(await self.api.get_organization())

@@ -75,9 +75,11 @@ class EmulatorProcess:
 
     def state(self) -> Mapping[str, Any]:
         """What it charged: the account of the default key."""
-        accounts: Mapping[str, Any] = self._get("/_emulator/")["accounts"]
-        [account] = accounts.values()
-        found: Mapping[str, Any] = account
+        return self.accounts()[KEY]
+
+    def accounts(self) -> Mapping[str, Mapping[str, Any]]:
+        """What it charged, by the name of the key that made the account."""
+        found: Mapping[str, Mapping[str, Any]] = self._get("/_emulator/")["accounts"]
         return found
 
     def scenario(self, text: Mapping[str, Any]) -> None:

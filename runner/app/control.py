@@ -20,8 +20,14 @@ class RunControl:
             scheduler.stop(self._stop)
 
     @property
-    def scheduler(self) -> Scheduler | None:
-        return self._scheduler
+    def has_begun(self) -> bool:
+        """Whether the run may have sent something; before, there is nothing to wait for."""
+        return self._scheduler is not None
+
+    def stop(self, reason: Reason) -> None:
+        """Submit nothing more, for a reason other than a signal."""
+        if self._scheduler is not None:
+            self._scheduler.stop(reason)
 
     def signal(self, number: int, name: str) -> None:
         """First: submit nothing more and collect what is under way. Second: leave at once."""

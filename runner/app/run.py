@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,30 +17,38 @@ from runner.core.limits import Slots
 from runner.core.outcome import Reason, exit_code_of
 from runner.core.plan import Plan, changes, plan
 from runner.core.policy import Patience, Policies, PollPolicy, RetryPolicy
-from runner.core.summary import BatchSummary, work_left
+from runner.core.summary import BatchSummary, not_started, work_left
 from runner.core.task import Organization
 from runner.downloads.downloader import HttpDownloader
 from runner.engine.recorder import Recorder
 from runner.engine.scheduler import Scheduler
 from runner.engine.tools import Tools
-from runner.errors import AccountError, PermanentApiError, UsageError
+from runner.errors import (
+    AccountError,
+    DiskFull,
+    PermanentApiError,
+    StoreError,
+)
 from runner.ports import Listener, TaskApi
 from runner.runway.client import RunwayClient
 from runner.runway.retrying import RetryingApi
 from runner.runway.transport import ApiSettings
 from runner.runway.uploads import FormUploader
 from runner.settings import Settings
-from runner.store.lease import Lease
 from runner.store.process import this_process
 from runner.store.store import JobStore
 
 from .batch import summary_of
 from .control import RunControl
+from .lease_watch import keep_lease
+from .preflight import check_key, check_manifest, check_writable
 from .project import Project, bounds_of, caps_of
 
+_log = logging.getLogger(__name__)
+
 TOOL = f"runway-batch {__version__}"
-#: how often a live run says so in its lease, in seconds
-BEAT_S = 5.0
+#: in the output folder: ids of paid tasks that the state file could not take
+RESCUE_FILE = "runway-batch-rescue.txt"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,6 +96,7 @@ async def run_batch(
         StoreLocked: another run holds the batch.
         AccountError: no key, or it is refused; nothing was submitted.
         TransientApiError: Runway cannot be reached; nothing was submitted.
+        StoreGone: the state file was moved or deleted; the run has stopped.
     """
     clock = clock or SystemClock()
     run = _Run(
@@ -98,7 +108,7 @@ async def run_batch(
         clock=clock,
         rng=rng or random.Random(),
     )
-    _check_writable(project.output_dir)
+    check_writable(project.output_dir)
     async with await JobStore.open(project.state, clock=clock) as store:
         return await run.under_lease(store, gate)
 
@@ -120,7 +130,7 @@ class _Run:
         if known is None:
             await store.upsert_batch(batch)
         else:
-            _check_manifest(batch, Path(known.manifest), self.project.path)
+            check_manifest(batch, Path(known.manifest), self.project.path)
         lease = await store.acquire(
             batch,
             run_id=uuid.uuid4().hex,
@@ -128,19 +138,25 @@ class _Run:
             take_over=self.options.take_over,
         )
         exit_code = 1
-        beating = asyncio.create_task(self._beat(lease))
+        beating = asyncio.create_task(
+            keep_lease(lease, self.project.state, self.control, clock=self.clock)
+        )
         try:
             result = await self._go(store, gate)
+            if beating.done():
+                await beating  # raises where the state file is gone: nothing can be said of it
             exit_code = result.exit_code
         finally:
             beating.cancel()
-            await lease.release(exit_code)
+            with suppress(StoreError, DiskFull):  # must not hide why the run ended
+                await lease.release(exit_code)
         return result
 
-    async def _beat(self, lease: Lease) -> None:
-        while True:
-            await self.clock.sleep(BEAT_S)
-            await lease.beat()
+    def _rescue(self, text: str) -> None:
+        """A paid task's id that the state file cannot take: to the log and beside the outputs."""
+        _log.critical("not recorded: %s", text)
+        with suppress(OSError), (self.project.output_dir / RESCUE_FILE).open("a") as file:
+            file.write(f"{self.clock.now():%Y-%m-%d %H:%M:%S} {text}\n")
 
     async def _go(self, store: JobStore, gate: Gate) -> RunResult:
         batch = self.project.batch
@@ -161,12 +177,16 @@ class _Run:
             async with self._tools(store) as tools:
                 slots = Slots(bounds_of(self.project, self.options.jobs))
                 slots.learn(await self._account(tools.api))
+                await check_key(store, batch, self.settings.need_key(), tools.api)
                 await self._apply(store, planned, run_cap)
                 reasons = await self._schedule(tools, slots)
         else:
             await self._apply(store, planned, run_cap)
         summary = await summary_of(store, batch)
-        return RunResult(summary=summary, reasons=(*reasons, *work_left(summary)))
+        reasons += work_left(summary)
+        if not reasons:
+            reasons += not_started([job async for job in store.jobs(batch)])
+        return RunResult(summary=summary, reasons=tuple(reasons))
 
     async def _apply(self, store: JobStore, planned: Plan, run_cap: int | None) -> None:
         """Write the plan and the caps, once the account is known to answer."""
@@ -195,13 +215,14 @@ class _Run:
                 uploader=await stack.enter_async_context(uploader),
                 downloader=await stack.enter_async_context(downloader),
                 store=store,
-                recorder=Recorder(store, self.listeners),
+                recorder=Recorder(store, self.listeners, clock=self.clock),
                 clock=self.clock,
                 rng=self.rng,
                 policies=policies,
                 patience=Patience(policies.patience_s),
                 output_dir=self.project.output_dir,
                 tool=TOOL,
+                rescue=self._rescue,
             )
 
     async def _account(self, api: TaskApi) -> Organization:
@@ -223,26 +244,3 @@ class _Run:
 def api_settings(settings: Settings) -> ApiSettings:
     """What the client needs; `AccountError` where there is no key."""
     return ApiSettings(key=settings.need_key(), version=__version__, base_url=settings.base_url)
-
-
-def _check_manifest(batch: str, known: Path, ours: Path) -> None:
-    """Two manifests of one name would take each other's jobs for orphans."""
-    if known != ours and known.is_file():
-        raise UsageError(
-            f"batch `{batch}` of this state file belongs to {known}",
-            hint="give one of them another `name:`, or use another state file with `--state`",
-        )
-
-
-def _check_writable(folder: Path) -> None:
-    """A folder that cannot take outputs is found out before anything is paid."""
-    probe = folder / f".runway-batch-{uuid.uuid4().hex[:8]}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UsageError(
-            f"cannot write to the output folder: {folder}: {error.strerror}",
-            hint="choose another one with `--output-dir`",
-        ) from error

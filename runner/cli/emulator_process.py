@@ -20,6 +20,8 @@ from runner.errors import RunnerError
 from .options import PREFIX
 from .places import EmulatorHome
 
+#: how fast time passes there, unless told otherwise
+SPEED = 20.0
 #: seconds without a request after which it ends
 IDLE_EXIT_S = 900
 #: seconds for its first answer; a cold start imports a web server and media codecs

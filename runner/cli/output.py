@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -127,11 +128,12 @@ def _is_colourful(stream: TextIO) -> bool:
 
 
 def _write(stream: TextIO, line: str) -> None:
-    """Print a line; a reader that went away (`| head`) is not our failure."""
+    """Print a line; a reader that went away (`| head`) or a full disk does not stop the work."""
     try:
         print(line, file=stream, flush=True)
-    except BrokenPipeError:
-        _silence(stream)
+    except OSError:
+        with suppress(OSError):  # where it cannot be silenced, each line fails for itself
+            _silence(stream)
 
 
 def _silence(stream: TextIO) -> None:

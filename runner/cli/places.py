@@ -80,12 +80,17 @@ def emulator_settings(flags: Flags, home: EmulatorHome, *, speed: float) -> Sett
     )
 
 
+def folder_of(target: str | None) -> Path:
+    """Where to look for the state of what a FILE or a name means."""
+    path = Path(target) if target else None
+    return path.parent if path is not None and path.suffix in {".yaml", ".yml"} else Path()
+
+
 async def find(flags: Flags, target: str | None, *, emulator: bool) -> BatchRef:
     """The batch that a FILE or a name means, real or pretended."""
     from runner.app.batch import find_batch
 
-    path = Path(target) if target else None
-    here = path.parent if path is not None and path.suffix in {".yaml", ".yml"} else Path()
+    here = folder_of(target)
     home = emulator_home(here)
     if emulator:
         settings = emulator_settings(flags, home, speed=1)

@@ -11,7 +11,7 @@ from runner.errors import CapReached
 
 from .options import Flags
 from .places import emulator_home, emulator_settings
-from .show_plan import plan_json, show_plan
+from .show_plan import cap_words, plan_json, show_plan
 from .show_run import reason_errors
 
 
@@ -44,7 +44,7 @@ def _passed(caps: list[CapCheck]) -> list[Reason]:
     return [
         Reason(
             exit_code=CapReached.exit_code,
-            message=f"the worst case passes the cap `{cap.name}`",
+            message=f"the worst case passes the cap of {cap_words(cap.name)}",
             hint="raise the cap, or make fewer or smaller jobs",
         )
         for cap in caps

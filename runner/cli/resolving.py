@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from runner.app.adopting import adopt
 from runner.app.batch import jobs_in_doubt, resolve
+from runner.clock import SystemClock
 from runner.core.credits import format_credits
 from runner.core.events import Verdict
 from runner.core.job import Job
 from runner.errors import SubmitUncertain
+from runner.settings import Settings
 
+from .emulator_process import SPEED, ensure_emulator
 from .options import Flags
-from .places import find, run_command, suffix
+from .places import emulator_home, emulator_settings, find, folder_of, run_command, suffix
 from .show_status import ways_out
 
 _SAID = {
@@ -49,7 +55,10 @@ async def settle(
     """Write down what became of a job."""
     out = flags.output()
     ref = await find(flags, batch, emulator=emulator)
-    job = await resolve(ref, job_id, verdict, task_id)
+    if task_id is None:
+        job = await resolve(ref, job_id, verdict)
+    else:
+        job = await adopt(ref, job_id, task_id, await _service(flags, batch, emulator=emulator))
     if out.json:
         data = {"batch": ref.name, "job": job.id, "verdict": verdict.value}
         out.envelope("resolve", {**data, "status": job.status.value, "charged": job.charged})
@@ -58,6 +67,15 @@ async def settle(
     if verdict is not Verdict.LOST:
         out.hint(f"go on: {run_command(batch, emulator=emulator)}")
     return 0
+
+
+async def _service(flags: Flags, batch: str | None, *, emulator: bool) -> Settings:
+    """Where to ask for a task: Runway, or the emulator that the batch ran on."""
+    if not emulator:
+        return flags.settings()
+    home = emulator_home(folder_of(batch))
+    card = await ensure_emulator(home, speed=SPEED, clock=SystemClock())
+    return replace(emulator_settings(flags, home, speed=card.speed), base_url=card.url)
 
 
 def _job_json(job: Job) -> dict[str, object]:

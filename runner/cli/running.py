@@ -19,7 +19,7 @@ from runner.settings import Settings
 
 from .board import Board
 from .consent import Purse, agree
-from .emulator_process import ensure_emulator
+from .emulator_process import SPEED, ensure_emulator
 from .options import Flags
 from .output import Output
 from .places import emulator_home, emulator_settings
@@ -40,7 +40,7 @@ class RunRequest:
     yes: bool = False
     take_over: bool = False
     emulator: bool = False
-    speed: float = 20.0
+    speed: float = SPEED
     display: str | None = None
     stats_s: float = 60.0
 

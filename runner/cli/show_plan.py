@@ -86,6 +86,7 @@ def plan_json(plan: Plan, caps: Sequence[CapCheck], warnings: Iterable[Problem])
             for cap in caps
         ],
         "duplicates": _priced(plan.duplicates),
+        "renamed": _priced(plan.renamed),
         "stale": _priced(_of(plan, Action.STALE)),
         "orphaned": [entry.spec.id for entry in _of(plan, Action.ORPHAN)],
         "unpriced": unpriced(plan),
@@ -139,7 +140,12 @@ def _cost_lines(plan: Plan) -> list[str]:
 def _cap_line(cap: CapCheck) -> str:
     verdict = "the worst case passes it" if cap.passes else "holds"
     used = f", {format_credits(cap.used)} used" if cap.used else ""
-    return f"cap       {cap.name}: {format_credits(cap.limit)}{used}: {verdict}"
+    return f"cap       {cap_words(cap.name)}: {format_credits(cap.limit)}{used}: {verdict}"
+
+
+def cap_words(name: str) -> str:
+    """A cap's name for people: those of runs carry an id that says nothing to them."""
+    return "this run" if name.partition(":")[0] == "run" else name
 
 
 def _notes(plan: Plan) -> Iterable[str]:
@@ -149,6 +155,10 @@ def _notes(plan: Plan) -> Iterable[str]:
     if plan.duplicates:
         price = sum(entry.spec.reserve for entry in plan.duplicates)
         yield f"equal     {_named(plan.duplicates)} make what others make: {format_credits(price)}"
+    if plan.renamed:
+        price = sum(entry.spec.reserve for entry in plan.renamed)
+        same = "have what an orphaned job made; under its id they cost nothing"
+        yield f"renamed?  {_named(plan.renamed)} {same}, else {format_credits(price)}"
     stale, orphaned = _of(plan, Action.STALE), _of(plan, Action.ORPHAN)
     if stale:
         price = sum(entry.spec.reserve for entry in stale)

@@ -6,13 +6,25 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import click
-
 from runner.app.control import RunControl
 from runner.core.job import AT_RUNWAY, JobStatus
+from runner.errors import RunnerError
 
 from .board import Board
 from .output import Output
+
+
+class Stopped(RunnerError):
+    """A signal came before the run had sent anything."""
+
+    code = "interrupted"
+
+    def __init__(self, number: int, name: str) -> None:
+        super().__init__(
+            f"stopped by {name}: nothing was sent",
+            hint="what is at Runway goes on there; the same command collects it",
+        )
+        self.exit_code = 128 + number
 
 
 class Stopper:
@@ -23,24 +35,25 @@ class Stopper:
         self._board = board
         self._out = out
         self._main = asyncio.current_task()
-        self._number = 0  # of the first signal
+        self._stopped: Stopped | None = None  # by the first signal
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
-        """Two signals before the run has begun end it here, with the first one's exit code."""
+        """A signal before the run has begun ends it here, with that signal's exit code."""
         try:
             yield
         except asyncio.CancelledError:
-            if not self._number:
+            if self._stopped is None:
                 raise
-            raise click.exceptions.Exit(128 + self._number) from None
+            raise self._stopped from None
 
     def __call__(self, number: int, name: str) -> None:
-        again = bool(self._number)
-        self._number = self._number or number
-        self._out.say(self._leaving() if again else self._stopping(name))
-        if again and self._control.scheduler is None and self._main is not None:
-            self._main.cancel()  # nothing has begun: there is nothing to wait for
+        again = self._stopped is not None
+        self._stopped = self._stopped or Stopped(number, name)
+        if self._control.has_begun or self._main is None:
+            self._out.say(self._leaving() if again else self._stopping(name))
+        else:
+            self._main.cancel()
         self._control.signal(number, name)
 
     def _stopping(self, name: str) -> str:

@@ -95,6 +95,7 @@ class TaskSucceeded:
 
     at: datetime
     credits: int | None  # final charge; None where the API does not say: the hold is taken
+    outputs: int | None = None  # how many there are to fetch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,7 +145,7 @@ class GaveUp:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PollSuspended:
-    """Patience ran out while polling. The task goes on; the next run polls it again."""
+    """Polling got no usable answer. The task goes on and is polled again, by the next run too."""
 
     at: datetime
     reason: str

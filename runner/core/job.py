@@ -71,6 +71,7 @@ class Job:
     not_before: datetime | None = None
     collect_by: datetime | None = None  # Runway may drop the outputs after this
     outputs: tuple[OutputFile, ...] = ()
+    expected: int | None = None  # outputs of the finished task; None while nobody knows
     results: int = 0  # complete sets of outputs so far: names the next one
     hold: int = 0  # credits reserved or in doubt for the present attempt
     charged: int = 0  # credits settled, over all attempts

@@ -158,7 +158,8 @@ def _field_changes(job: Job, event: Event) -> dict[str, Any]:  # one arm an even
             return {"stale": event.stale, "orphaned": event.orphaned}
         case SubmitStarted():
             return {"attempt": job.attempt + 1, "hold": event.reserve, "task_id": None,
-                    "not_before": None, "outputs": (), "download_tries": 0}  # fmt: skip
+                    "not_before": None, "outputs": (), "expected": None,
+                    "download_tries": 0}  # fmt: skip
         case TaskAccepted():
             return {**_with_task(job, event.task_id), "hold": max(job.hold, event.estimated or 0)}
         case SubmitUnknown():
@@ -167,7 +168,8 @@ def _field_changes(job: Job, event: Event) -> dict[str, Any]:  # one arm an even
             return {"refusals": job.refusals + 1, "not_before": event.not_before,
                     "error": Failure(code=event.code, message=event.reason)}  # fmt: skip
         case TaskSucceeded():
-            return {"collect_by": event.at + OUTPUT_LIFE, "error": None}
+            return {"collect_by": event.at + OUTPUT_LIFE, "expected": event.outputs or None,
+                    "error": None}  # fmt: skip
         case Verified():
             kept = tuple(o for o in job.outputs if o.index != event.output.index)
             return {"outputs": tuple(sorted((*kept, event.output), key=lambda o: o.index))}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -25,6 +25,7 @@ class Action(StrEnum):
     NEW = "new"
     KEEP = "keep"  # as stored
     EDIT = "edit"  # judged afresh: the stored job had nothing to lose
+    REQUEUE = "requeue"  # was skipped for a job that is on its way again
     STALE = "stale"  # kept as it is, or collected as submitted; the new content is not made
     ORPHAN = "orphan"  # no longer in the manifest; in-flight ones are still collected
 
@@ -43,14 +44,14 @@ class PlanEntry:
     @property
     def starts(self) -> bool:
         """Whether a run would send it."""
-        if self.action in {Action.NEW, Action.EDIT}:
+        if self.action in {Action.NEW, Action.EDIT, Action.REQUEUE}:
             return True
         return self.action is Action.KEEP and self.status is JobStatus.PENDING
 
     @property
     def status(self) -> JobStatus:
         """The status after the plan is applied."""
-        if self.stored is None or self.action is Action.EDIT:
+        if self.stored is None or self.action in {Action.EDIT, Action.REQUEUE}:
             return JobStatus.PENDING
         return self.stored.status
 
@@ -78,6 +79,12 @@ class Plan:
             expected=sum(band.expected for band in bands),
             worst=sum(entry.spec.reserve for entry in self.starting),
         )
+
+    @property
+    def renamed(self) -> tuple[PlanEntry, ...]:
+        """New jobs whose content an orphan has already: keeping its id would cost nothing."""
+        known = {e.spec.key for e in self.entries if e.action is Action.ORPHAN}
+        return tuple(e for e in self.entries if e.action is Action.NEW and e.spec.key in known)
 
     @property
     def duplicates(self) -> tuple[PlanEntry, ...]:
@@ -122,7 +129,22 @@ def plan(specs: Sequence[JobSpec], stored: Mapping[str, Job]) -> Plan:
         for job in stored.values()
         if job.id not in wanted
     ]
-    return Plan(entries=tuple(entries))
+    return Plan(entries=tuple(_with_requeued(entries)))
+
+
+def _with_requeued(entries: Sequence[PlanEntry]) -> list[PlanEntry]:
+    """Skipped jobs whose needs are all on their way again go on, and theirs in turn."""
+    by_id = {entry.spec.id: entry for entry in entries}
+    blocked = {JobStatus.FAILED, JobStatus.SKIPPED}
+
+    def can_go_on(entry: PlanEntry) -> bool:
+        needs = (by_id[need] for need in entry.spec.needs if need in by_id)
+        is_skipped = entry.action is Action.KEEP and entry.status is JobStatus.SKIPPED
+        return is_skipped and not any(need.status in blocked for need in needs)
+
+    while freed := [entry for entry in by_id.values() if can_go_on(entry)]:
+        by_id |= {entry.spec.id: replace(entry, action=Action.REQUEUE) for entry in freed}
+    return list(by_id.values())
 
 
 Change = tuple[Job | None, Job, Event]
@@ -131,12 +153,9 @@ Change = tuple[Job | None, Job, Event]
 def changes(batch: str, planned: Plan, now: datetime) -> list[Change]:
     """The events that bring the state file to the plan: (before, after, event), parents first."""
     found: list[Change] = []
-    after: dict[str, Job] = {}
     for entry in planned.entries:
-        event = _event(entry, now) or _requeue(entry, after, now)
+        event = _event(entry, now)
         if event is None:
-            if entry.stored is not None:
-                after[entry.spec.id] = entry.stored
             continue
         before = entry.stored
         if isinstance(event, Added):
@@ -144,7 +163,6 @@ def changes(batch: str, planned: Plan, now: datetime) -> list[Change]:
         else:
             assert before is not None, "only a stored job can be changed"  # noqa: S101 - our bug
             job = transition(before, event)
-        after[job.id] = job
         found.append((before, job, event))
     return found
 
@@ -155,19 +173,11 @@ def _event(entry: PlanEntry, now: datetime) -> Event | None:
         return Added(at=now, spec=entry.spec, position=entry.position)
     if entry.action is Action.EDIT:
         return Edited(at=now, spec=entry.spec, position=entry.position)
+    if entry.action is Action.REQUEUE:
+        return Requeued(at=now)
     stale, orphaned = entry.action is Action.STALE, entry.action is Action.ORPHAN
     if orphaned:
         stale = stored.stale
     if (stored.stale, stored.orphaned) != (stale, orphaned):
         return Flagged(at=now, stale=stale, orphaned=orphaned)
     return None
-
-
-def _requeue(entry: PlanEntry, after: Mapping[str, Job], now: datetime) -> Event | None:
-    """A skipped job whose needs are all on their way again."""
-    if entry.status is not JobStatus.SKIPPED:
-        return None
-    failed = {JobStatus.FAILED, JobStatus.SKIPPED}
-    if any(parent in after and after[parent].status in failed for parent in entry.spec.needs):
-        return None
-    return Requeued(at=now)

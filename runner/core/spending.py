@@ -46,7 +46,8 @@ def decide_spending(
     """
     capped = budget is not None or max_credits is not None
     if worst == 0:
-        return Spending(consent=Consent.GIVEN, run_cap=max_credits)
+        # nothing to send; what a retry would cost was not agreed to
+        return Spending(consent=Consent.GIVEN, run_cap=max_credits if capped else 0)
     if yes:
         if capped:
             return Spending(consent=Consent.GIVEN, run_cap=max_credits)

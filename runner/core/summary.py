@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.core.credits import format_credits
-from runner.core.job import Job, JobStatus
+from runner.core.job import ACTIVE, Job, JobStatus
 from runner.core.ledger import Cap, LedgerTotals
 from runner.core.outcome import Reason
 
@@ -46,7 +46,7 @@ def work_left(summary: BatchSummary) -> list[Reason]:
                 hint="runway-batch status shows them; runway-batch resolve settles them",
             )
         )
-    left = summary.count(JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DOWNLOADING)
+    left = summary.count(*ACTIVE)
     if left:
         reasons.append(
             Reason(
@@ -65,6 +65,20 @@ def work_left(summary: BatchSummary) -> list[Reason]:
             )
         )
     return reasons
+
+
+def not_started(jobs: Sequence[Job]) -> list[Reason]:
+    """A reason where jobs of the manifest still wait, though nothing else explains it."""
+    waiting = [job for job in jobs if job.status is JobStatus.PENDING and not job.orphaned]
+    if not waiting:
+        return []
+    return [
+        Reason(
+            exit_code=5,
+            message=f"{_jobs(len(waiting))} still to make",
+            hint="run the same command again to go on",
+        )
+    ]
 
 
 def _jobs(count: int) -> str:

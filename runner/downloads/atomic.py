@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,6 +23,8 @@ _NO_ROOM = {
     errno.EACCES: "writing is not permitted",
     errno.EPERM: "writing is not permitted",
 }
+#: a larger file is no sidecar; a request in it is at most a few MB
+MOST_SIDECAR_BYTES = 64 << 20
 #: what file systems without hard links answer
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -85,6 +88,22 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DiskFull, DownloadError: the disk refused.
     """
+    _write(path, text, Path.replace)
+
+
+def write_sidecar(path: Path, text: str) -> None:
+    """Write a sidecar whole, in place of an older one of the same batch and job only.
+
+    Raises:
+        FileExistsError: anything else holds the name; it is left as it is.
+        DiskFull, DownloadError: the disk refused.
+    """
+    ours = _owner(text)
+    is_ours = ours is not None and _owner_of(path) == ours
+    _write(path, text, Path.replace if is_ours else _move)  # `_move` refuses to replace
+
+
+def _write(path: Path, text: str, move: Callable[[Path, Path], object]) -> None:
     with disk_errors(path):
         make_folder(path.parent)
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -93,12 +112,32 @@ def write_text(path: Path, text: str) -> None:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            move(temporary, path)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def _owner_of(path: Path) -> tuple[str, str] | None:
+    """Batch and job of the sidecar at a path; None where there is none, or it cannot be read."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > MOST_SIDECAR_BYTES:
+            return None
+        return _owner(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _owner(text: str | bytes) -> tuple[str, str] | None:
+    """Batch and job that a sidecar names."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):  # RecursionError: brackets nested by the thousand
+        return None
+    batch, job = (data.get("batch"), data.get("job")) if isinstance(data, dict) else (None, None)
+    return (batch, job) if isinstance(batch, str) and isinstance(job, str) else None
 
 
 def make_folder(folder: Path) -> None:

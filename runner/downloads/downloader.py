@@ -108,8 +108,8 @@ class HttpDownloader:
         return await asyncio.to_thread(atomic.sha256_of, path)
 
     async def write_sidecar(self, path: Path, text: str) -> None:
-        """Write a small text file atomically."""
-        await asyncio.to_thread(atomic.write_text, path, text)
+        """Write a sidecar atomically; see `Downloader`."""
+        await asyncio.to_thread(atomic.write_sidecar, path, text)
 
     async def _fetch(self, url: str, part: Path, state: PartState | None) -> Fetched | None:
         """One try; None: what is here does not fit, start over."""

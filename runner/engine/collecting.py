@@ -8,8 +8,10 @@ twice.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +29,7 @@ from runner.errors import (
 )
 from runner.ports import Fetched
 
-from .polling import task_gone
+from .polling import READS_UNTIL_GONE, task_gone
 from .tools import Tools
 
 #: names tried before giving up on a folder full of foreign files
@@ -51,14 +53,17 @@ class Collector:
         """
         collection = _Collection(self._tools, job, task)
         most = self._tools.policies.download_tries
+        missing = 0
         for tries in range(1, most + 1):
             try:
                 async with self._at_once:
                     return await collection.fetch_all()
-            except _TaskGone:
-                return await self._tools.recorder.record(
-                    collection.job, task_gone(collection.job, self._tools.clock)
-                )
+            except _TaskUnknown as error:
+                missing += 1
+                if missing == READS_UNTIL_GONE:
+                    gone = task_gone(collection.job, self._tools.clock)
+                    return await self._tools.recorder.record(collection.job, gone)
+                reason = str(error)
             except DiskFull as error:
                 self._disk_full(error.message)
                 reason = error.message
@@ -70,8 +75,8 @@ class Collector:
         return collection.job
 
 
-class _TaskGone(Exception):
-    """Runway does not know the task any more."""
+class _TaskUnknown(Exception):
+    """Runway does not know the task."""
 
 
 class _Collection:
@@ -84,18 +89,25 @@ class _Collection:
 
     async def fetch_all(self) -> Job:
         """All outputs, then the sidecar, then `Downloaded`."""
-        task = await self._fresh_task()
-        types: Counter[str] = Counter()
-        for index, link in enumerate(task.output):
-            known = next((o for o in self.job.outputs if o.index == index), None)
-            if known is None or not await self._is_here(known):
-                known = await self._fetch(index, link, types)
-            types[_kind(known)] += 1
+        here = {o.index: o for o in self.job.outputs if await self._is_here(o)}
+        if self.job.expected is None or len(here) < self.job.expected:
+            await self._fetch_others(here)
         if self.job.spec.sidecar and self.job.outputs:
             await self._write_sidecar()
         now = self._tools.clock.now()
         self.job = await self._tools.recorder.record(self.job, Downloaded(at=now))
         return self.job
+
+    async def _fetch_others(self, here: dict[int, OutputFile]) -> None:
+        """What is not here yet; needs the task, and so may come too late."""
+        task = await self._fresh_task()
+        if not task.output:
+            self._task = None
+            raise DownloadError("the task has succeeded, but names no outputs yet")
+        types: Counter[str] = Counter()
+        for index, link in enumerate(task.output):
+            output = here.get(index) or await self._fetch(index, link, types)
+            types[_kind(output)] += 1
 
     async def put_off(self, reason: str, tries: int, *, wait: bool) -> None:
         """Record why the fetch must go on later, and wait."""
@@ -114,7 +126,7 @@ class _Collection:
             task = await self._tools.api.get_task(self.job.task_id)
         except PermanentApiError as error:
             if error.status == 404:
-                raise _TaskGone from error
+                raise _TaskUnknown(error.message) from error
             raise
         if task.status is not TaskStatus.SUCCEEDED:
             raise DownloadError(f"the task is {task.status.value} when read again")
@@ -176,16 +188,22 @@ class _Collection:
         )
 
     def _part(self, index: int) -> Path:
-        """Named after the task: parts of two attempts never mix."""
+        """Named after job and task: parts of two attempts, or of two jobs, never mix."""
         folder = (self._tools.output_dir / output_path(self.job.spec.output, ext="part")).parent
-        return folder / f".{self.job.id[:80]}.{(self.job.task_id or '')[:8]}.{index}.part"
+        name = hashlib.sha256(f"{self.job.id} {self.job.task_id}".encode()).hexdigest()[:24]
+        return folder / f".{name}.{index}.part"
 
     async def _write_sidecar(self) -> None:
-        first = PurePosixPath(self.job.outputs[0].path)
+        first = sidecar_path(PurePosixPath(self.job.outputs[0].path))
         finished_at = self._tools.clock.now().isoformat(timespec="seconds")
         text = render_sidecar(self.job, tool=self._tools.tool, finished_at=finished_at)
-        path = self._tools.output_dir / sidecar_path(first)
-        await self._tools.downloader.write_sidecar(path, text)
+        for version in range(1, NAME_TRIES):
+            name = first if version == 1 else first.with_stem(f"{first.stem}_v{version}")
+            with suppress(FileExistsError):  # somebody else's file keeps its name
+                return await self._tools.downloader.write_sidecar(
+                    self._tools.output_dir / name, text
+                )
+        raise DownloadError(f"no free name for `{first}`")
 
 
 def _kind(output: OutputFile) -> str:

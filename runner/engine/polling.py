@@ -13,6 +13,11 @@ from runner.errors import PermanentApiError, TransientApiError
 
 from .tools import Tools
 
+#: readings in a row that must say so before a paid task counts as gone
+READS_UNTIL_GONE = 3
+#: readings in a row without a usable answer before the job says so
+FAILURES_UNTIL_SAID = 2
+
 
 class Poller:
     """Polls one task at a time for its callers, never more often than the policy allows."""
@@ -31,7 +36,7 @@ class Poller:
         Returns:
             The job, no longer at Runway unless patience ran out, and the last reading.
         """
-        failures = 0
+        failures = missing = 0
         wait = 0.0 if at_once else self._tools.policies.poll.delay(self._tools.rng)
         while True:
             await self._tools.clock.sleep(wait)
@@ -39,18 +44,24 @@ class Poller:
                 task = await self._read(job)
             except TransientApiError as error:
                 failures += 1
-                if self._tools.patience.failed(self._tools.clock.monotonic()):
+                exhausted = self._tools.patience.failed(self._tools.clock.monotonic())
+                if exhausted or failures == FAILURES_UNTIL_SAID:
                     suspended = PollSuspended(at=self._tools.clock.now(), reason=error.message)
-                    return await self._tools.recorder.record(job, suspended), None
+                    job = await self._tools.recorder.record(job, suspended)
+                if exhausted:
+                    return job, None
                 wait = self._tools.policies.reading.delay(
                     failures, self._tools.rng, retry_after_s=error.retry_after_s
                 )
                 continue
             failures = 0
+            missing = 0 if task else missing + 1
+            wait = self._tools.policies.poll.delay(self._tools.rng)
+            if 0 < missing < READS_UNTIL_GONE:
+                continue
             job = await self._apply(job, task)
             if job.status not in ACTIVE or job.status is JobStatus.DOWNLOADING:
                 return job, task
-            wait = self._tools.policies.poll.delay(self._tools.rng)
 
     async def _read(self, job: Job) -> Task | None:
         """The task, or None where Runway does not know it."""
@@ -77,7 +88,9 @@ class Poller:
                     return job
                 return await self._tools.recorder.record(job, Running(at=now))
             case TaskStatus.SUCCEEDED:
-                ended = TaskSucceeded(at=now, credits=task.cost_credits)
+                ended = TaskSucceeded(
+                    at=now, credits=task.cost_credits, outputs=len(task.output) or None
+                )
                 return await self._tools.recorder.record(job, ended)
             case TaskStatus.FAILED | TaskStatus.CANCELLED:
                 failed = after_failure(job, task, self._tools.policies.retry, now, self._tools.rng)

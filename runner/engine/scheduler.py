@@ -29,6 +29,7 @@ from runner.errors import (
     AccountError,
     CapReached,
     DiskFull,
+    PermanentApiError,
     RunnerError,
     StaleJob,
     TransientApiError,
@@ -121,7 +122,7 @@ class Scheduler:
         await self._look_around(group)
         await self._skip_doomed()
         if not self._submitting:
-            return bool(self._live)
+            return bool(self._live) or self._wake.is_set()
         await self._refill()
         await self._learn_slots()
         now = self._tools.clock.now()
@@ -129,7 +130,9 @@ class Scheduler:
             live = [entry.job for entry in self._live.values()]
             for job in admit(self._ready, self._slots, live, now):
                 self._start(group, job)
-        return bool(self._live) or await self._next_time() is not None
+        due = await self._next_time()
+        # what was recorded while the store was asked may have changed the answer
+        return bool(self._live) or due is not None or self._wake.is_set()
 
     async def _look_around(self, group: asyncio.TaskGroup) -> None:
         """Now and then: what an earlier run left at Runway, and what short commands changed."""
@@ -167,13 +170,19 @@ class Scheduler:
 
     def _on_account_error(self, job: Job, error: AccountError) -> None:
         """Nothing more is submitted; tasks are collected as long as the key may read them."""
-        reason = Reason(exit_code=error.exit_code, message=error.message, hint=error.hint)
         if job.status is not JobStatus.PENDING:
             self._left.add(job.id)
-            self.stop(reason)
-        elif self._submitting:
+            self.stop(Reason(exit_code=error.exit_code, message=error.message, hint=error.hint))
+        else:
+            self._stop_submitting(error)
+
+    def _stop_submitting(self, error: RunnerError) -> None:
+        """Collect what is at Runway, send nothing more."""
+        if self._submitting:
             self._submitting = False
-            self._reasons.append(reason)
+            self._reasons.append(
+                Reason(exit_code=error.exit_code, message=error.message, hint=error.hint)
+            )
 
     async def _refill(self) -> None:
         """Fill the empty lanes of the queue from the store."""
@@ -222,8 +231,12 @@ class Scheduler:
         self._read_slots = False
         try:
             self._slots.learn(await self._tools.api.get_organization())
+        except AccountError as error:
+            self._stop_submitting(error)
+        except PermanentApiError:
+            return  # the lane keeps what it has
         except TransientApiError:
-            self._read_slots = True  # the lane keeps its one slot until an answer comes
+            self._read_slots = True  # until an answer comes
 
     def _on_reading(self, job: Job, task: Task) -> None:
         if task.status is TaskStatus.THROTTLED:

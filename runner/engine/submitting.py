@@ -42,11 +42,18 @@ class Submitter:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._under_way: set[asyncio.Task[Job]] = set()
+        #: by endpoint and model, where Runway asked for more than was estimated, in credits
+        self._dearer: dict[tuple[str, str | None], int] = {}
 
     @property
     def under_way(self) -> frozenset[asyncio.Task[Job]]:
         """Creates whose answer is not recorded yet."""
         return frozenset(self._under_way)
+
+    def reserve_for(self, job: Job) -> int:
+        """Credits to set aside: our worst case, or what Runway asked for its like in this run."""
+        seen = self._dearer.get((job.spec.endpoint, job.spec.model), 0)
+        return max(job.spec.reserve, seen)
 
     async def submit(self, job: Job, body: Body) -> Job:
         """Create the task. Cancelling the caller does not cancel the create.
@@ -66,7 +73,7 @@ class Submitter:
             create.exception()  # the caller has it too, unless it left at a stop
 
     async def _create(self, job: Job, body: Body) -> Job:
-        started = SubmitStarted(at=self._tools.clock.now(), reserve=job.spec.reserve)
+        started = SubmitStarted(at=self._tools.clock.now(), reserve=self.reserve_for(job))
         job = await self._tools.recorder.record(job, started)
         try:
             created = await self._tools.api.create_task(job.spec.endpoint, body)
@@ -92,6 +99,7 @@ class Submitter:
 
     async def _accepted(self, job: Job, created: CreatedTask) -> Job:
         """Write the id down, whatever it takes: without it, a paid task is out of reach."""
+        self._note_price(job, created)
         event = TaskAccepted(
             at=self._tools.clock.now(), task_id=created.id, estimated=created.estimated_credits
         )
@@ -102,10 +110,20 @@ class Submitter:
                 await self._tools.clock.sleep(1)
             except StaleJob:
                 break
+            except asyncio.CancelledError:
+                self._tools.rescue(f"job `{job.id}` of batch `{job.batch}` is task {created.id}")
+                raise
+        self._tools.rescue(f"job `{job.id}` of batch `{job.batch}` is task {created.id}")
         raise StoreError(
             f"task {created.id} of job `{job.id}` is paid, but its id cannot be recorded",
             hint=f"make room, then: runway-batch resolve {job.id} --task {created.id}",
         )
+
+    def _note_price(self, job: Job, created: CreatedTask) -> None:
+        asked = created.estimated_credits or 0
+        if asked > job.spec.reserve:
+            shape = (job.spec.endpoint, job.spec.model)
+            self._dearer[shape] = max(asked, self._dearer.get(shape, 0))
 
     def refused(self, job: Job, error: ApiError, *, wait: bool = True) -> SubmitRefused:
         """Nothing was created; try again later."""

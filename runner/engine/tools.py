@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,3 +30,5 @@ class Tools:
     patience: Patience
     output_dir: Path
     tool: str  # name and version, for sidecars
+    #: says at once, outside of the state file, what the state file could not take
+    rescue: Callable[[str], None]

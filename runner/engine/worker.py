@@ -52,7 +52,7 @@ class Worker:
         return job
 
     async def _submit(self, job: Job) -> Job:
-        await self._tools.store.check_room(job)
+        await self._tools.store.check_room(job, self.submitter.reserve_for(job))
         try:
             body = await self._inputs.body_of(job.spec)
         except TransientApiError as error:

@@ -60,6 +60,7 @@ MOST_ISSUES = 5
 _NO_CREDITS = re.compile(r"enough credits|insufficient credits|out of credits", re.IGNORECASE)
 _WRONG_HOST = re.compile(r"hostname", re.IGNORECASE)
 _SERVICE_EXIT = 5
+_GONE = 404
 
 _HINTS: Mapping[type[ApiError], str] = MappingProxyType(
     {
@@ -104,6 +105,18 @@ def read_error(
         what: was asked for, for the message: `the task`.
     """
     return _error(answer, _read_class(answer), what, now, secrets)
+
+
+def task_error(answer: Answer, *, now: datetime, secrets: Sequence[str] = ()) -> ApiError:
+    """The error that the answer to a task's read is.
+
+    Only the API itself can say that a task is gone: another's 404, such as a proxy's page, says
+    nothing about what was paid.
+    """
+    kind = _read_class(answer)
+    if answer.status == _GONE and not _error_text(parse(answer.body)):
+        kind = TransientApiError
+    return _error(answer, kind, "the task", now, secrets)
 
 
 def lost_create(lost: Lost) -> ApiError:

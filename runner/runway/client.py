@@ -17,6 +17,7 @@ from .answers import (
     lost_create,
     lost_read,
     read_error,
+    task_error,
     unreadable,
     unreadable_create,
 )
@@ -84,20 +85,18 @@ class RunwayClient:
 
     async def get_task(self, task_id: str) -> Task:
         """Read a task, or a workflow's run."""
-        what = "the task"
-        answer = await self._read(task_request(task_id), what)
+        answer = await self._read_task(task_id)
         task = task_from_json(parse(answer.body), task_id)
         if task is None:
-            raise unreadable(answer, what)
+            raise unreadable(answer, "the task")
         return task
 
     async def get_task_json(self, task_id: str) -> Json:
         """A task as the API sends it, signed links included."""
-        what = "the task"
-        answer = await self._read(task_request(task_id), what)
+        answer = await self._read_task(task_id)
         data = parse(answer.body)
         if not isinstance(data, dict):
-            raise unreadable(answer, what)
+            raise unreadable(answer, "the task")
         return data
 
     async def cancel_task(self, task_id: str) -> None:
@@ -137,6 +136,14 @@ class RunwayClient:
         if slot is None:
             raise unreadable(answer, what)
         return slot
+
+    async def _read_task(self, task_id: str) -> Answer:
+        answer = await self._transport.send_read(task_request(task_id))
+        if isinstance(answer, Lost):
+            raise lost_read(answer)
+        if not answer.is_success:
+            raise task_error(answer, now=self._clock.now(), secrets=self._secrets)
+        return answer
 
     async def _read(self, request: Request, what: str) -> Answer:
         answer = await self._transport.send_read(request)

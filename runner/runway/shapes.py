@@ -18,10 +18,10 @@ from runner.core.task import CreatedTask, ModelLimits, Organization, Task, TaskS
 from runner.errors import PermanentApiError
 
 from .redact import clean
-from .wire import WORKFLOW_MARK, WORKFLOWS
+from .wire import marked
 
-#: an id becomes part of paths and file names
-_ID = re.compile(r"[^\s/\\\x00-\x1f\x7f]{1,200}")
+#: an id becomes part of paths and is shown: printable ASCII without spaces and slashes
+_ID = re.compile(r"[!-.0-\[\]-~]{1,100}")
 _MOST_CREDITS = 10**12  # more than that is no amount
 
 
@@ -43,6 +43,11 @@ class DailyUse:
     credits: int
 
 
+def is_task_id(text: str) -> bool:
+    """Whether the text can be the id of a task: printable ASCII, no spaces or slashes, 1..100."""
+    return _ID.fullmatch(text) is not None
+
+
 def parse(body: bytes) -> Json:
     """JSON as sent, or None."""
     try:
@@ -54,17 +59,16 @@ def parse(body: bytes) -> Json:
 def created_from_json(data: Json, endpoint: str) -> CreatedTask | None:
     """The task that a create made; the estimate may sit in `routing`, or be absent."""
     task_id = _object(data).get("id")
-    if not isinstance(task_id, str) or not _ID.fullmatch(task_id):
+    if not isinstance(task_id, str) or not is_task_id(task_id):
         return None
     estimate = _credits(_object(data).get("estimatedCost"))
     if estimate is None:
         estimate = _credits(_object(_object(data).get("routing")).get("estimatedCost"))
-    mark = WORKFLOW_MARK if endpoint.startswith(WORKFLOWS) else ""
-    return CreatedTask(id=task_id + mark, estimated_credits=estimate)
+    return CreatedTask(id=marked(task_id, endpoint), estimated_credits=estimate)
 
 
 def task_from_json(data: Json, task_id: str) -> Task | None:
-    """A task as read.
+    """A task as read. One that has ended well with an output that is no link is unreadable.
 
     Raises:
         PermanentApiError: a status that this version does not know.
@@ -80,12 +84,15 @@ def task_from_json(data: Json, task_id: str) -> Task | None:
             f"task `{clean(task_id)}` has a status that is not known: `{clean(word)}`",
             hint="a newer version of runway-batch may know it; the task is kept",
         ) from None
+    links = _links(answer.get("output"))
+    if links is None and status is TaskStatus.SUCCEEDED:
+        return None  # to drop an output would be to lose what was paid for
     return Task(
         id=task_id,
         status=status,
         created_at=_time(answer.get("createdAt")),
         progress=_progress(answer.get("progress")),
-        output=tuple(_links(answer.get("output"))),
+        output=links or (),
         failure=_failure(answer),
         failure_code=_text(answer.get("failureCode"), most=100),
         estimated_credits=_credits(answer.get("estimatedCost")),
@@ -186,15 +193,14 @@ def _time(value: Json) -> datetime | None:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
-def _links(value: Json) -> Iterator[str]:
-    """Links in order; those of a workflow come per node."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list):
-        yield from (item for item in value if isinstance(item, str))
-    elif isinstance(value, dict):
-        for links in value.values():
-            yield from _links(links if isinstance(links, str | list) else None)
+def _links(value: Json) -> tuple[str, ...] | None:
+    """Links in order, those of a workflow come per node; None where one is no text."""
+    parts = value.values() if isinstance(value, dict) else [value]
+    links: list[Json] = []
+    for part in parts:
+        links += part if isinstance(part, list) else [] if part is None else [part]
+    texts = tuple(link for link in links if isinstance(link, str))
+    return texts if len(texts) == len(links) else None
 
 
 def _failure(answer: Mapping[str, Json]) -> str:

@@ -69,6 +69,12 @@ def create_request(endpoint: str, body: Body) -> Request:
     return Request(method="POST", path=f"/v1/{quote(endpoint, safe='/')}", body=text.encode())
 
 
+def marked(task_id: str, endpoint: str) -> str:
+    """The id by which a task of this endpoint is read."""
+    is_plain = not endpoint.startswith(WORKFLOWS) or task_id.endswith(WORKFLOW_MARK)
+    return task_id if is_plain else task_id + WORKFLOW_MARK
+
+
 def task_request(task_id: str) -> Request:
     """Read a task, or a workflow's run."""
     if task_id.endswith(WORKFLOW_MARK):

@@ -86,12 +86,12 @@ def apply_move(
     )  # fmt: skip
 
 
-def check_room(db: Connection, batch: int, spec: JobSpec, run: int | None) -> None:
-    """Whether a reserve of the job would fit; raises `CapReached` where it would not."""
+def check_room(db: Connection, batch: int, spec: JobSpec, run: int | None, credits: int) -> None:
+    """Whether a reserve for the job would fit; raises `CapReached` where it would not."""
     scope = Scope(lane=spec.lane, tags=spec.tags, run=run)
     for cap in _caps(db, batch, scope):
-        if cap["used_credits"] + spec.reserve > cap["limit_credits"]:
-            raise _reached(cap, spec.reserve)
+        if cap["used_credits"] + credits > cap["limit_credits"]:
+            raise _reached(cap, credits)
 
 
 def totals(db: Connection, batch: int) -> LedgerTotals:

@@ -6,7 +6,7 @@ import sqlite3
 from enum import StrEnum
 from pathlib import Path
 
-from runner.errors import DiskFull, RunnerError, StoreError, StoreLocked
+from runner.errors import DiskFull, RunnerError, StoreBusy, StoreError
 from runner.store.version import APPLICATION_ID, OLDEST_SQLITE, SCHEMA_VERSION
 
 #: how long a transaction waits for another process
@@ -95,7 +95,7 @@ def explained(error: sqlite3.Error, path: Path) -> Exception:
 def _explain(code: int, error: sqlite3.Error, path: Path) -> RunnerError | None:
     match code:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return StoreLocked(
+            return StoreBusy(
                 f"another process keeps the state file `{path}` locked",
                 hint="wait until it has finished, then run again",
             )

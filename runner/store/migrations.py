@@ -47,8 +47,10 @@ def _batches_and_runs(db: Database) -> None:
     batches = _table(db, "batches")
     batches.create(
         {"batch": int, "name": str, "manifest": str, "base_url": str, "output_dir": str,
-         "created_at": int},
-        pk="batch", not_null={"name", "manifest", "base_url", "output_dir", "created_at"},
+         "key_mark": str, "created_at": int},
+        pk="batch",
+        not_null={"name", "manifest", "base_url", "output_dir", "key_mark", "created_at"},
+        defaults={"key_mark": ""},
     )  # fmt: skip
     batches.create_index(["name"], unique=True)
     runs = _table(db, "runs")
@@ -73,7 +75,14 @@ def _jobs(db: Database) -> None:
         {"job": int, "batch": int, "spec": int}
         | dict.fromkeys(texts, str)
         | dict.fromkeys(numbers, int)
-        | {"since": int, "not_before": int, "collect_by": int, "task_id": str, "error": str},
+        | {
+            "since": int,
+            "not_before": int,
+            "collect_by": int,
+            "expected": int,
+            "task_id": str,
+            "error": str,
+        },
         pk="job",
         not_null={"batch", "spec", *texts, *numbers},
         foreign_keys=[("batch", "batches", "batch"), ("spec", "specs", "spec")],

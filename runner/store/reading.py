@@ -177,6 +177,7 @@ def batches(db: Connection) -> list[StoredBatch]:
             manifest=row["manifest"],
             base_url=row["base_url"],
             output_dir=row["output_dir"],
+            key_mark=row["key_mark"],
             created_at=from_micros(row["created_at"]),
         )
         for row in db.execute("SELECT * FROM batches ORDER BY batch")

@@ -28,8 +28,8 @@ Values: TypeAlias = dict[str, str | int | None]
 #: columns that any event may change
 STATE_COLUMNS = (
     "status", "version", "since", "attempt", "tries", "refusals", "download_tries", "task_id",
-    "task_ids", "not_before", "collect_by", "outputs", "results", "hold", "charged", "error",
-    "stale", "orphaned",
+    "task_ids", "not_before", "collect_by", "outputs", "expected", "results", "hold", "charged",
+    "error", "stale", "orphaned",
 )  # fmt: skip
 
 #: columns that only `Added` and `Edited` change; `spec` is the number of the row in `specs`
@@ -47,6 +47,8 @@ class StoredBatch:
     manifest: str  # path
     base_url: str
     output_dir: str
+    #: salted digest of the key that sent its tasks; empty before the first run
+    key_mark: str
     created_at: datetime
 
 
@@ -75,6 +77,7 @@ def state_values(job: Job) -> Values:
         "not_before": optional_micros(job.not_before),
         "collect_by": optional_micros(job.collect_by),
         "outputs": to_text(job.outputs),
+        "expected": job.expected,
         "results": job.results,
         "hold": job.hold,
         "charged": job.charged,
@@ -113,6 +116,7 @@ def job_from_row(batch: str, row: Row) -> Job:
         not_before=optional_time(row["not_before"]),
         collect_by=optional_time(row["collect_by"]),
         outputs=tuple(from_plain(OutputFile, item) for item in json.loads(row["outputs"])),
+        expected=row["expected"],
         results=row["results"],
         hold=row["hold"],
         charged=row["charged"],

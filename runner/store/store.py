@@ -89,11 +89,15 @@ class JobStore(StateReader):
             intent=isinstance(event, SubmitStarted),
         )
 
-    async def check_room(self, job: Job) -> None:
-        """Whether the job's reserve would fit now; raises `CapReached` where it would not."""
+    async def check_room(self, job: Job, credits: int | None = None) -> None:
+        """Whether a reserve would fit now, the job's own if none is named.
+
+        Raises `CapReached` where it would not.
+        """
+        asked = job.spec.reserve if credits is None else credits
         run = self._run(job.batch)
         await self._reader.run(
-            lambda db: budget.check_room(db, batch_row(db, job.batch), job.spec, run)
+            lambda db: budget.check_room(db, batch_row(db, job.batch), job.spec, run, asked)
         )
 
     async def upsert_batch(
@@ -108,6 +112,15 @@ class JobStore(StateReader):
         await self._writer.run(
             lambda db: planning.upsert_batch(db, name, manifest, base_url, output_dir, now)
         )
+
+    async def set_key_mark(self, batch: str, mark: str) -> None:
+        """Note whose key sends the batch's tasks: a salted digest, never the key."""
+
+        def work(db: Connection) -> None:
+            update = "UPDATE batches SET key_mark = ? WHERE batch = ?"
+            db.execute(update, (mark, batch_row(db, batch)))
+
+        await self._writer.run(work)
 
     async def set_caps(self, batch: str, caps: Caps) -> None:
         """Replace the batch's caps; `caps.run` limits the run that holds the lease.

@@ -264,6 +264,28 @@ async def test_unknown_task_is_permanent_with_its_status():
     assert caught.value.status == 404
 
 
+async def test_404_of_a_proxy_does_not_give_a_paid_task_up():
+    steps = reply(404, b"<html>404 Not Found</html>"), ok("task_running")
+    async with talking_to(*steps) as (client, _):
+        with pytest.raises(TransientApiError):
+            await client.get_task(TASK)
+        assert (await client.get_task(TASK)).status is TaskStatus.RUNNING
+
+
+@pytest.mark.parametrize("name", [b'"ab\\ud800c"', b'"a\\u001b[2Jc"', b'"a\\u0000c"'])
+async def test_create_answered_with_an_id_that_is_none_is_in_doubt(name):
+    async with talking_to(reply(200, b'{"id": ' + name + b"}")) as (client, _):
+        with pytest.raises(SubmitUncertain):
+            await client.create_task("image_to_video", BODY)
+
+
+async def test_finished_task_with_an_output_that_is_no_link_is_read_again():
+    body = b'{"status": "SUCCEEDED", "output": ["https://outputs.example/1.png", null]}'
+    async with talking_to(reply(200, body)) as (client, _):
+        with pytest.raises(TransientApiError, match="cannot be read"):
+            await client.get_task(TASK)
+
+
 @pytest.mark.parametrize("status", [204, 200, 404])
 async def test_cancel_is_done_where_the_task_is_gone(status):
     async with talking_to(reply(status)) as (client, server):

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import gzip
 import hashlib
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -557,18 +558,57 @@ async def test_many_movers_to_one_name_make_one_winner(tmp_path):
     ]
 
 
+def sidecar(job: str = "clip", batch: str = "b", **more: object) -> str:
+    return json.dumps({"version": 1, "batch": batch, "job": job, **more}, ensure_ascii=False)
+
+
 async def test_sidecar_is_replaced_whole_and_leaves_nothing_beside(tmp_path):
     path = tmp_path / "deep" / "clip.mp4.json"
     async with HttpDownloader() as downloader:
-        await downloader.write_sidecar(path, '{"a": 1}\n')
-        await downloader.write_sidecar(path, '{"b": "ü"}\n')
-    assert content_of(path) == '{"b": "ü"}\n'.encode()
+        await downloader.write_sidecar(path, sidecar(task_id="one"))
+        await downloader.write_sidecar(path, sidecar(task_id="ü"))
+    assert content_of(path) == sidecar(task_id="ü").encode()
     assert names_in(path.parent) == {"clip.mp4.json"}
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        b"", b"notes", b"\xff\xfe", b"[]", b"{}", b"[" * 100_000, b'{"prompt": "mine"}',
+        sidecar("other").encode(), sidecar(batch="other").encode(),
+        b'{"batch": ["b"], "job": "clip"}',
+    ],
+)  # fmt: skip
+async def test_sidecar_never_replaces_a_file_of_somebody_else(tmp_path, foreign):
+    path = tmp_path / "clip.json"
+    path.write_bytes(foreign)
+    async with HttpDownloader() as downloader:
+        with pytest.raises(FileExistsError):
+            await downloader.write_sidecar(path, sidecar())
+    assert content_of(path) == foreign
+    assert names_in(tmp_path) == {"clip.json"}
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "dangling link"])
+async def test_sidecar_never_replaces_what_is_no_file(tmp_path, kind):
+    path = tmp_path / "clip.json"
+    make = {
+        "folder": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+        "dangling link": lambda: path.symlink_to("nowhere"),
+    }
+    make[kind]()
+    before = path.lstat()
+    async with HttpDownloader() as downloader:
+        with pytest.raises(FileExistsError):
+            await downloader.write_sidecar(path, sidecar())
+    assert path.lstat().st_ino == before.st_ino
+    assert names_in(tmp_path) == {"clip.json"}
 
 
 async def test_failed_sidecar_keeps_the_old_one(tmp_path, monkeypatch):
     path = tmp_path / "clip.json"
-    path.write_text("old")
+    path.write_text(sidecar())
 
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -576,8 +616,8 @@ async def test_failed_sidecar_keeps_the_old_one(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     async with HttpDownloader() as downloader:
         with pytest.raises(DiskFull):
-            await downloader.write_sidecar(path, "new")
-    assert content_of(path) == b"old"
+            await downloader.write_sidecar(path, sidecar(task_id="new"))
+    assert content_of(path) == sidecar().encode()
     assert names_in(tmp_path) == {"clip.json"}
 
 

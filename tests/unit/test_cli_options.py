@@ -21,7 +21,9 @@ from runner.cli.options import (
     command_name,
     setting,
 )
+from runner.core.credits import MOST_CREDITS
 from runner.errors import UsageError
+from runner.manifest.schema import load_schema
 from runner.settings import VARIABLES
 
 
@@ -171,3 +173,20 @@ def test_ci_is_noticed(value: str, expected: bool) -> None:
 
 def test_a_key_in_the_environment_is_not_in_the_repr() -> None:
     assert "key_x" not in repr(Flags(environment={"RUNWAYML_API_SECRET": "key_x"}))
+
+
+@pytest.mark.parametrize("text", ["9" * 23, "1000000001", "$10000000.01", "9" * 400])
+def test_a_cap_beyond_measure_is_refused_by_flag_and_variable(parse, text: str) -> None:
+    for args, variables in (
+        (["--max-credits", text], {}),
+        (["--max-credits", "5"], {"RUNWAY_BATCH_MAX_CREDITS": text}),
+    ):
+        with pytest.raises(UsageError, match="1,000,000,000"):
+            parse("leaf", *args, **variables)
+
+
+def test_the_largest_cap_is_that_of_a_manifest(parse) -> None:
+    amount = load_schema("manifest.schema.json")["$defs"]["amount"]
+    most = amount["anyOf"][0]["maximum"]
+    _, (_, cap, _) = parse("leaf", "--max-credits", str(most))
+    assert cap == str(most) == str(MOST_CREDITS)

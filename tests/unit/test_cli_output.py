@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +16,9 @@ from hypothesis import strategies as st
 
 from runner.cli.output import Output, clean, table_lines
 from runner.errors import Problem
+
+#: a device that takes nothing
+FULL = Path("/dev/full")
 
 
 @pytest.fixture(autouse=True)
@@ -135,3 +141,35 @@ def test_a_reader_that_goes_away_is_no_failure() -> None:
     process.stderr.close()
     assert process.wait() == 0
     assert talk == b"went on\n"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("full", ["stdout", "stderr"])
+def test_a_full_stream_is_given_up_and_the_work_goes_on(full: str) -> None:
+    program = PROGRAM + "out.error('wrong')\nout.table(('a',), [('b',)])\nraise SystemExit(7)"
+    other = "stderr" if full == "stdout" else "stdout"
+    with FULL.open("wb") as device:
+        streams = {full: device, other: subprocess.PIPE}
+        ended = subprocess.run(  # type: ignore[call-overload]
+            [sys.executable, "-W", "error", "-c", program],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            check=False,
+            **streams,
+        )
+    assert ended.returncode == 7
+    if full == "stdout":
+        assert ended.stderr == b"went on\nerror: wrong\n"
+    else:
+        assert ended.stdout.endswith(b"line 99999\na\nb\n")
+
+
+def test_a_stream_that_cannot_be_redirected_is_given_up_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    Output().data("result")
+    Output().data("another")

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 
-import click
 import pytest
 
 from runner.app.control import RunControl
@@ -17,9 +16,25 @@ from runner.cli.signals import SignalWatch
 from runner.cli.stopping import Stopper
 from runner.clock import SystemClock
 from runner.core.plan import plan
+from runner.errors import RunnerError
 from runner.testing import make_spec
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+
+class UnderWay(RunControl):
+    """The reins of a run that has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[int, str]] = []
+
+    @property
+    def has_begun(self) -> bool:
+        return True
+
+    def signal(self, number: int, name: str) -> None:
+        self.told.append((number, name))
 
 
 async def turn() -> None:
@@ -53,25 +68,36 @@ async def test_a_question_is_left_with_ctrl_c() -> None:
 
 
 async def test_the_first_signal_says_what_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
-    board, control = Board(), RunControl()
+    board, control = Board(), UnderWay()
     board.begin(plan([make_spec("a")], {}), None)
     Stopper(control, board, Output())(2, "Ctrl-C")
+    assert control.told == [(2, "Ctrl-C")]
     assert capsys.readouterr().err == (
         "Ctrl-C: nothing more is sent, 0 go on at Runway; again to leave now\n"
     )
 
 
-async def test_the_second_signal_ends_a_run_that_has_not_begun() -> None:
+@pytest.mark.parametrize(
+    ("signals", "exit_code"),
+    [
+        ([(2, "Ctrl-C")], 130),
+        ([(15, "SIGTERM")], 143),
+        ([(15, "SIGTERM"), (2, "Ctrl-C")], 143),
+    ],
+)
+async def test_one_signal_ends_a_run_that_has_not_begun(signals, exit_code, capsys) -> None:
     async def waits_for_an_answer() -> None:
-        stopper = Stopper(RunControl(), Board(), Output(quiet=True))
-        asyncio.get_running_loop().call_soon(stopper, 15, "SIGTERM")
-        asyncio.get_running_loop().call_soon(stopper, 2, "Ctrl-C")
+        stopper = Stopper(RunControl(), Board(), Output())
+        for signal_ in signals:
+            asyncio.get_running_loop().call_soon(stopper, *signal_)
         with stopper.leaving():
             await asyncio.Event().wait()
 
-    with pytest.raises(click.exceptions.Exit) as caught:
+    with pytest.raises(RunnerError) as caught:
         await asyncio.create_task(waits_for_an_answer())
-    assert caught.value.exit_code == 143
+    assert (caught.value.exit_code, caught.value.code) == (exit_code, "interrupted")
+    assert "nothing was sent" in caught.value.message
+    assert capsys.readouterr().err == "", "the error itself says it"
 
 
 async def test_a_cancellation_that_no_signal_asked_for_goes_on() -> None:

@@ -13,7 +13,7 @@ from runner.app.batch import BatchStatus, JobLine
 from runner.app.capcheck import check_caps
 from runner.app.run import RunResult
 from runner.cli.output import Output
-from runner.cli.show_plan import names_of, plan_json, show_plan, template_rows
+from runner.cli.show_plan import cap_words, names_of, plan_json, show_plan, template_rows
 from runner.cli.show_run import (
     Ending,
     ending_json,
@@ -72,13 +72,14 @@ def test_a_plan_says_what_becomes_of_each_template() -> None:
 def test_a_plan_for_people_has_both_units_and_every_note(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    caps = check_caps(PLAN, Caps(batch=100, models={"gen4_turbo": 1000}))
+    caps = check_caps(PLAN, Caps(batch=100, run=65, models={"gen4_turbo": 1000}))
     show_plan(PLAN, caps, Output())
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["template", "jobs", "model", "action", "at", "worst"]
     assert "to make   2 of 5 jobs" in lines
     assert "cost      65 cr ($0.65)" in lines
     assert "cap       batch: 100 cr ($1.00), 72 cr ($0.72) used: the worst case passes it" in lines
+    assert "cap       this run: 65 cr ($0.65): holds" in lines
     assert any(line.endswith("72 cr ($0.72) used: holds") for line in lines)
     assert "stale     stale: kept as made; again would cost 50 cr ($0.50)" in lines
     assert "orphaned  gone: no longer in the manifest, kept" in lines
@@ -138,6 +139,20 @@ def test_caps_count_what_they_are_for() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("run", "this run"),
+        (f"run:{'5f' * 16}", "this run"),
+        ("batch", "batch"),
+        ("model:run", "model:run"),
+        ("tag:run:1", "tag:run:1"),
+    ],
+)
+def test_the_cap_of_a_run_is_named_without_its_id(name: str, words: str) -> None:
+    assert cap_words(name) == words
+
+
 def test_long_lists_of_names_are_cut() -> None:
     assert names_of(["a", "b"]) == "a, b"
     assert names_of([f"j{n}" for n in range(1207)]) == "j0, j1, j2, j3, j4 and 1,202 more"
@@ -165,7 +180,12 @@ def summary_of(jobs: list[Job]) -> BatchSummary:
 
 
 STORED_BATCH = StoredBatch(
-    name="b", manifest="/m.yaml", base_url="emulator", output_dir="/out", created_at=START
+    key_mark="",
+    name="b",
+    manifest="/m.yaml",
+    base_url="emulator",
+    output_dir="/out",
+    created_at=START,
 )
 
 

@@ -516,3 +516,90 @@ async def test_polls_of_a_task_are_never_closer_than_five_seconds():
         await r.run()
         gaps = [b - a for times in reads.values() for a, b in itertools.pairwise(times)]
         assert min(gaps) >= 5
+
+
+async def test_a_success_without_outputs_is_read_again_and_never_taken_for_done():
+    async with rig() as r:
+
+        def shape(task, count):
+            task.outputs = 0
+
+        r.api.shape = shape
+        await r.load(specs(1))
+        await r.run()
+        assert set((await r.statuses()).values()) == {JobStatus.DOWNLOADING}
+        for task in r.api.tasks.values():
+            task.outputs = 1
+        await r.run()
+        assert set((await r.statuses()).values()) == {DONE}
+        assert len(r.api.tasks) == 1
+
+
+async def test_one_404_does_not_give_a_paid_task_up():
+    async with rig() as r:
+
+        def hide(task_id):
+            if r.api.reads[task_id] <= 2:
+                raise PermanentApiError("Could not find Task", status=404)
+
+        r.api.before_read = hide
+        await r.load(specs(3))
+        assert await r.run() == []
+        assert set((await r.statuses()).values()) == {DONE}
+
+
+async def test_what_is_verified_is_kept_when_the_task_is_gone():
+    async with rig() as r:
+        await r.load(specs(1))
+        place = r.downloader.place
+
+        async def killed(part, target, sha256):
+            raise asyncio.CancelledError
+
+        r.downloader.place = killed  # type: ignore[method-assign]
+        await stop_after(r, 200)
+        [job] = (await r.jobs()).values()
+        assert (job.status, len(job.outputs)) == (JobStatus.DOWNLOADING, 1)
+        r.downloader.place = place  # type: ignore[method-assign]
+        r.api.tasks.clear()
+        assert await r.run() == []
+        [job] = (await r.jobs()).values()
+        assert job.status is DONE
+        assert str(OUT / job.outputs[0].path) in r.downloader.files
+
+
+async def test_where_runway_asks_for_more_the_next_of_its_kind_must_fit_at_that_price():
+    async with rig(slots=1, price=8, estimated=900) as r:
+        await r.load(specs(6, worst=8), Caps(batch=100))
+        [reason] = await r.run()
+        assert reason.exit_code == 8
+        assert len(r.api.tasks) == 1
+
+
+async def test_a_listener_that_fails_harms_no_job():
+    async with rig() as r:
+
+        def broken(job, event):
+            raise OSError("no space left on device")
+
+        r.listeners.append(broken)
+        await r.load(specs(3))
+        assert await r.run() == []
+        assert set((await r.statuses()).values()) == {DONE}
+        assert set(r.api.prompts.values()) == {1}
+
+
+async def test_a_refused_reading_of_the_account_stops_submitting_and_collects():
+    async with rig() as r:
+        await r.load([*specs(2), *[make_spec(f"u{n}", model="brand_new") for n in range(3)]])
+        scheduler = await r.scheduler()
+
+        async def refused():
+            raise AccountError("key refused", status=401)
+
+        r.api.get_organization = refused  # type: ignore[method-assign]
+        reasons = await scheduler.run()
+        assert [reason.exit_code for reason in reasons] == [4]
+        statuses = await r.statuses()
+        assert statuses["j000"] is statuses["j001"] is statuses["u0"] is DONE
+        assert set(r.api.prompts.values()) == {1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -247,3 +248,14 @@ def test_any_manifest_is_expanded_or_refused(
     lines += [f"{key}: {value}" for key, value in top.items()]
     lines += [f"defaults: {defaults}", "jobs:", *(f"  - {job}" for job in jobs)]
     checked("\n".join(lines).encode())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_what_is_no_regular_file_is_refused_and_never_waited_for(
+    tmp_path: Path, catalog: Catalog
+) -> None:
+    os.mkfifo(tmp_path / "m.yaml")
+    for path in (tmp_path / "m.yaml", Path("/dev/zero"), Path("/dev/null")):
+        with pytest.raises(ManifestError, match="is not a regular file") as caught:
+            load_manifest(path, catalog)
+        assert caught.value.exit_code == 2

@@ -56,7 +56,8 @@ def test_caps_that_apply_to_a_job():
 @pytest.mark.parametrize(
     ("facts", "consent", "cap"),
     [
-        ({"worst": 0}, Consent.GIVEN, None),
+        ({"worst": 0}, Consent.GIVEN, 0),
+        ({"worst": 0, "budget": 50}, Consent.GIVEN, None),
         ({"worst": 10, "budget": 100}, Consent.GIVEN, None),
         ({"worst": 10}, Consent.REFUSED, None),
         ({"worst": 10, "yes": True}, Consent.GIVEN, 10),

@@ -113,3 +113,33 @@ def test_a_childs_key_follows_its_parents_key_and_not_its_name():
     second = OutputRef(job="p", key=A.key, index=1)
     assert key(named) == key(renamed)
     assert len({key(named), key(edited), key(second)}) == 3
+
+
+def test_children_that_go_on_with_an_edited_parent_are_priced_with_it():
+    child = make_spec("child", needs=["a"], worst=320)
+    grandchild = make_spec("grandchild", needs=["child"], worst=5)
+    rows = {
+        "a": stored(JobStatus.FAILED),
+        "child": Job(batch="b", spec=child, status=JobStatus.SKIPPED, version=2),
+        "grandchild": Job(batch="b", spec=grandchild, status=JobStatus.SKIPPED, version=2),
+    }
+    planned = plan([OTHER, child, grandchild], rows)
+    assert planned.cost.worst == 25 + 320 + 5
+    assert [entry.action for entry in planned.entries] == [
+        Action.EDIT,
+        Action.REQUEUE,
+        Action.REQUEUE,
+    ]
+
+
+def test_children_of_a_failed_job_stay_skipped():
+    child = make_spec("child", needs=["a"])
+    skipped = Job(batch="b", spec=child, status=JobStatus.SKIPPED, version=2)
+    planned = plan([A, child], {"a": stored(JobStatus.FAILED), "child": skipped})
+    assert planned.starting == ()
+
+
+def test_new_jobs_that_equal_orphans_are_named():
+    renamed = replace(A, id="z")
+    planned = plan([renamed], {"a": stored(JobStatus.DONE)})
+    assert [entry.spec.id for entry in planned.renamed] == ["z"]

@@ -57,14 +57,15 @@ JOBS = st.builds(
     since=st.none() | TIMES, attempt=COUNT, tries=COUNT, refusals=COUNT, download_tries=COUNT,
     task_id=st.none() | TEXT, task_ids=TEXTS, not_before=st.none() | TIMES,
     collect_by=st.none() | TIMES, outputs=st.lists(OUTPUTS, max_size=2).map(tuple), results=COUNT,
-    hold=COUNT, charged=COUNT, error=st.none() | FAILURES, stale=st.booleans(),
-    orphaned=st.booleans(),
+    expected=st.none() | COUNT, hold=COUNT, charged=COUNT, error=st.none() | FAILURES,
+    stale=st.booleans(), orphaned=st.booleans(),
 )  # fmt: skip
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "at": TIMES, "spec": SPECS, "position": COUNT, "stale": st.booleans(),
     "orphaned": st.booleans(), "reserve": COUNT, "task_id": TEXT, "estimated": st.none() | COUNT,
     "reason": TEXT, "not_before": TIMES, "code": TEXT, "credits": st.none() | COUNT,
-    "output": OUTPUTS, "parent": TEXT, "verdict": st.sampled_from(Verdict),
+    "output": OUTPUTS, "outputs": st.none() | COUNT, "parent": TEXT,
+    "verdict": st.sampled_from(Verdict),
 }  # fmt: skip
 EVENTS_OF_ALL_KINDS: st.SearchStrategy[Any] = st.one_of(
     [

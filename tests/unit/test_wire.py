@@ -27,6 +27,7 @@ from runner.runway.answers import (
     lost_read,
     read_error,
     retry_after_s,
+    task_error,
 )
 from runner.runway.redact import clean
 from runner.runway.shapes import (
@@ -160,6 +161,29 @@ def test_missing_credits_are_not_read_out_of_a_prompt():
         b'{"error": "Validation failed", "issues": [{"message": "a man without enough credits"}]}'
     )
     assert type(create_error(answer(400, body), now=NOW)) is PermanentApiError
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"error": "Could not find Task"}', PermanentApiError),
+        (b"", TransientApiError),
+        (b"<html>404 Not Found</html>", TransientApiError),
+        (b"404: Not Found", TransientApiError),
+        (b'{"message": "no route"}', TransientApiError),
+        (b'{"error": {"code": 404}}', TransientApiError),
+        (b'["error"]', TransientApiError),
+    ],
+)
+def test_only_the_api_itself_can_say_that_a_task_is_gone(body, kind):
+    error = task_error(answer(404, body), now=NOW)
+    assert type(error) is kind
+    assert error.status == 404
+
+
+@pytest.mark.parametrize(("status", "kind"), READS)
+def test_task_read_is_answered_as_any_other_read(status, kind):
+    assert type(task_error(answer(status, API_ERROR), now=NOW)) is kind
 
 
 def test_redirect_is_a_matter_of_the_address_and_leaves_with_5():
@@ -337,10 +361,22 @@ def test_created_task_carries_the_estimate_where_there_is_one(name, credits):
 
 
 @pytest.mark.parametrize(
-    "data", [None, [], "id", {}, {"id": None}, {"id": 5}, {"id": ""}, {"id": "../x"}, {"id": "a b"}]
-)
+    "data",
+    [
+        None, [], "id", {}, {"id": None}, {"id": 5}, {"id": ""}, {"id": "../x"}, {"id": "a b"},
+        {"id": "ab\ud800c"}, {"id": "a\x1b[2Jc"}, {"id": "a\u202ec"}, {"id": "aüc"}, {"id": "a\n"},
+        {"id": "a\\b"}, {"id": "a\x7f"}, {"id": "a" * 101},
+    ],
+)  # fmt: skip
 def test_create_answer_without_a_usable_id_is_unreadable(data):
     assert created_from_json(data, "image_to_video") is None
+
+
+@given(st.from_regex(r"[!-.0-\[\]-~]{1,100}", fullmatch=True))
+def test_printable_ascii_is_an_id(text):
+    created = created_from_json({"id": text}, "image_to_video")
+    assert created is not None
+    assert created.id == text
 
 
 @pytest.mark.parametrize("status", list(TaskStatus))
@@ -382,6 +418,35 @@ def test_workflow_gives_the_links_of_all_nodes_and_their_errors():
     assert task is not None
     assert len(task.output) == 2
     assert task.failure == "the voice node made nothing"
+
+
+LINK = "https://outputs.example/1.png"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        [LINK, None], [None], [{"url": LINK}], [LINK, 5], [[LINK]], 5, True,
+        {"n1": [LINK], "n2": [None]}, {"n1": 5}, {"n1": {"url": LINK}},
+    ],
+)  # fmt: skip
+def test_finished_task_with_an_output_that_is_no_link_is_unreadable(output):
+    assert task_from_json({"status": "SUCCEEDED", "output": output}, TASK) is None
+    running = task_from_json({"status": "RUNNING", "output": output}, TASK)
+    assert running is not None
+
+
+@pytest.mark.parametrize(
+    ("output", "links"),
+    [
+        (None, ()), ([], ()), (LINK, (LINK,)), ([LINK], (LINK,)), ({"n1": None}, ()),
+        ({"n1": LINK, "n2": [LINK]}, (LINK, LINK)),
+    ],
+)  # fmt: skip
+def test_links_are_read_in_every_form(output, links):
+    task = task_from_json({"status": "SUCCEEDED", "output": output}, TASK)
+    assert task is not None
+    assert task.output == links
 
 
 def test_unknown_status_is_named_and_never_taken_for_waiting():

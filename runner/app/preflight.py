@@ -1,0 +1,53 @@
+"""What is found out before anything is paid."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+from runner.errors import AccountError, PermanentApiError, UsageError
+from runner.ports import TaskApi
+from runner.settings import key_mark, key_matches
+from runner.store.store import JobStore
+
+
+def check_manifest(batch: str, known: Path, ours: Path) -> None:
+    """Two manifests of one name would take each other's jobs for orphans."""
+    if known != ours and known.is_file():
+        raise UsageError(
+            f"batch `{batch}` of this state file belongs to {known}",
+            hint="give one of them another `name:`, or use another state file with `--state`",
+        )
+
+
+def check_writable(folder: Path) -> None:
+    """A folder that cannot take outputs is found out before anything is paid."""
+    probe = folder / f".runway-batch-{uuid.uuid4().hex[:8]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UsageError(
+            f"cannot write to the output folder: {folder}: {error.strerror}",
+            hint="choose another one with `--output-dir`",
+        ) from error
+
+
+async def check_key(store: JobStore, batch: str, key: str, api: TaskApi) -> None:
+    """Another key of the same account may go on; another account's would lose every task."""
+    known = await store.batch(batch)
+    mark = known.key_mark if known is not None else ""
+    if mark and key_matches(key, mark):
+        return
+    tasks = [job.task_id for job in await store.active(batch) if job.task_id is not None]
+    if mark and tasks:
+        try:
+            await api.get_task(tasks[0])
+        except PermanentApiError as error:
+            raise AccountError(
+                f"this key's account does not know the {len(tasks)} tasks under way",
+                status=error.status,
+                hint="use the key that sent them; nothing was sent or given up",
+            ) from error
+    await store.set_key_mark(batch, key_mark(key, uuid.uuid4().hex))
