@@ -22,7 +22,7 @@ demo: $(READY)  ## the main job on the embedded emulator: nothing is spent
 	@$(BIN)/runway-batch demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 format: $(READY)
 	$(BIN)/ruff format .

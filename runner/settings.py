@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import difflib
 import hmac
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from runner.core.links import is_loopback
 from runner.errors import AccountError, UsageError
 
 PREFIX = "RUNWAY_BATCH_"
@@ -135,17 +135,6 @@ def check_base_url(url: str) -> None:
         f"the base URL must be https, or http on a loopback host: {url}",
         hint="a key must not travel in the clear",
     )
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def state_path(start: Path, settings: Settings) -> Path:

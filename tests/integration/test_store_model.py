@@ -40,7 +40,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "reserve": CREDITS, "task_id": st.sampled_from(["t1", "t2"]),
     "estimated": st.none() | CREDITS, "credits": st.none() | CREDITS, "reason": st.just("reason"),
     "code": st.sampled_from(["INTERNAL", "HTTP_429"]), "parent": st.just("parent"),
-    "verdict": st.sampled_from(Verdict),
+    "verdict": st.sampled_from(Verdict), "outputs": st.none() | st.integers(1, 3),
     "output": st.builds(
         OutputFile, index=st.integers(0, 2), path=st.just("a.mp4"), bytes=st.just(1),
         sha256=st.just("0"), media_type=st.just("video/mp4"),
@@ -135,7 +135,9 @@ class History(RuleBasedStateMachine):
         left = [math.inf]
         for cap in self.do(self.store.caps_in_force("b")):
             kind, _, value = cap.name.partition(":")
-            if {"model": value == job.lane, "tag": value in job.spec.tags}.get(kind, True):
+            applies = {"model": value == job.lane, "tag": value in job.spec.tags,
+                       "run": value == f"r{self.runs}", "batch": True}  # fmt: skip
+            if applies[kind]:
                 left.append(cap.limit - cap.used)
         return min(left)
 
