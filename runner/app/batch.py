@@ -73,7 +73,9 @@ def _choose(names: Sequence[str], target: str | None) -> str:
         return str(target)
     listed = ", ".join(names) or "none"
     if target is None:
-        raise UsageError("which batch?", hint=f"name one of: {listed}")
+        raise UsageError(
+            "which batch?", hint=f"name one of: {listed}; `resolve` takes it as `--batch NAME`"
+        )
     raise UsageError(f"no batch of this name: {target}", hint=f"batches here: {listed}")
 
 

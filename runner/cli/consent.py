@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runner.core.credits import format_credits
+from runner.core.job import ACTIVE
 from runner.core.plan import Plan
 from runner.core.spending import Consent, Spending, decide_spending
 from runner.errors import UsageError
@@ -64,7 +65,8 @@ def cost_line(plan: Plan) -> str:
     """`12 jobs to make: 340 cr ($3.40) expected, 520 cr ($5.20) at worst`."""
     cost, count = plan.cost, len(plan.starting)
     if not count:
-        return "nothing new to make"
+        under_way = sum(entry.status in ACTIVE for entry in plan.entries)
+        return "nothing new to make" + (f"; {under_way:,} to collect" if under_way else "")
     jobs = "1 job" if count == 1 else f"{count:,} jobs"
     expected, worst = format_credits(cost.expected), format_credits(cost.worst or 0)
     if expected == worst:

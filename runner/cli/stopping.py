@@ -61,7 +61,8 @@ class Stopper:
         under_way = self._board.count(JobStatus.SUBMITTING) + downloads
         left = self._board.count(*AT_RUNWAY)
         waiting = f"; {under_way} creates and downloads under way may end" if under_way else ""
-        return f"{name}: nothing more is sent, {left} go on at Runway{waiting}; again to leave now"
+        going = "1 goes on" if left == 1 else f"{left} go on"
+        return f"{name}: nothing more is sent, {going} at Runway{waiting}; again to leave now"
 
     @staticmethod
     def _leaving() -> str:

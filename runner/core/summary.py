@@ -51,7 +51,7 @@ def work_left(summary: BatchSummary) -> list[Reason]:
         reasons.append(
             Reason(
                 exit_code=5,
-                message=f"{_jobs(left)} not collected yet; collecting them costs nothing",
+                message=f"{_jobs(left)} not collected yet; to collect costs nothing",
                 hint="run the same command again to collect them",
             )
         )
