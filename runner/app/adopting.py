@@ -9,7 +9,7 @@ from runner.core.events import Verdict
 from runner.core.job import Job, JobStatus
 from runner.errors import PermanentApiError, UsageError
 from runner.runway.client import RunwayClient
-from runner.runway.retrying import Backoff, RetryingApi
+from runner.runway.retrying import RepeatPolicy, RetryingApi
 from runner.runway.shapes import is_task_id
 from runner.runway.wire import marked
 from runner.settings import Settings
@@ -20,7 +20,7 @@ from .run import api_settings
 
 _GONE = 404
 #: somebody waits at the terminal
-_BACKOFF = Backoff(attempts=3, first_s=0.5, most_s=2.0, most_retry_after_s=10.0)
+_REPEATS = RepeatPolicy(attempts=3, first_s=0.5, most_s=2.0, most_retry_after_s=10.0)
 
 
 async def adopt(
@@ -62,7 +62,7 @@ async def _check_free(reader: StateReader, task_id: str) -> None:
 
 async def _check_known(task_id: str, settings: Settings, clock: Clock) -> None:
     async with RunwayClient(api_settings(settings), clock=clock) as client:
-        api = RetryingApi(client, clock=clock, rng=random.Random(), backoff=_BACKOFF)
+        api = RetryingApi(client, clock=clock, rng=random.Random(), repeats=_REPEATS)
         try:
             await api.get_task(task_id)
         except PermanentApiError as error:

@@ -23,7 +23,6 @@ from .output import Output
 
 PROGRAM = "runway-batch"
 INTERRUPTED = 130
-USAGE = 2
 BUG = 1
 
 #: name: (module under `commands`, first line of its help)

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 FRAME_S = 0.25
 #: lanes shown; more would push the table off the screen
 MOST_LANES = 12
-DISPLAYS = ("full", "plain", "log", "none")
 #: display: the events that are said in a line of their own
 _SAID: Mapping[str, tuple[type[object], ...]] = {
     "full": TROUBLE, "plain": CHANGES, "log": (object,)
@@ -39,7 +38,7 @@ _SAID: Mapping[str, tuple[type[object], ...]] = {
 class Show:
     """How a run is shown."""
 
-    display: str  # one of DISPLAYS
+    display: str  # full, plain, log or none
     stats_s: float = 60.0  # between two lines of numbers; 0 = none
     json_lines: bool = False
 

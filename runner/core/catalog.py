@@ -115,11 +115,6 @@ class Catalog:
             if endpoint.discriminator == "model" and model in endpoint.models
         )
 
-    def suggest_model(self, endpoint: str, name: str) -> str | None:
-        """The model of the endpoint that was probably meant."""
-        known = self.endpoint(endpoint)
-        return None if known is None else closest(name, list(known.models))
-
 
 def closest(word: str, choices: Sequence[str]) -> str | None:
     """The choice that looks most like a word, without regard to case; None if none does."""

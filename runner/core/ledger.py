@@ -20,7 +20,6 @@ from runner.core.events import (
 )
 from runner.core.job import Job, JobStatus
 from runner.core.lifecycle import settled_credits
-from runner.core.spec import JobSpec
 
 
 class EntryState(StrEnum):
@@ -65,13 +64,6 @@ class Caps:
     run: int | None = None
     models: Mapping[str, int] = field(default_factory=dict)
     tags: Mapping[str, int] = field(default_factory=dict)
-
-    def applying_to(self, spec: JobSpec) -> dict[str, int]:
-        """The caps that a job of this specification is counted under, by name."""
-        found: dict[str, int | None] = {"batch": self.batch, "run": self.run}
-        found[f"model:{spec.lane}"] = self.models.get(spec.lane)
-        found |= {f"tag:{tag}": self.tags.get(tag) for tag in spec.tags}
-        return {name: limit for name, limit in found.items() if limit is not None}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,7 +7,6 @@ per lane. It sleeps until something is recorded or something becomes due, and ne
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -63,7 +62,6 @@ class Scheduler:
         self._ready = ReadyQueue()
         self._live: dict[str, _Live] = {}
         self._no_room: dict[str, CapReached] = {}
-        self._progress: dict[str, float] = {}
         self._reasons: list[Reason] = []
         self._wake = asyncio.Event()
         self._leaving = asyncio.Event()
@@ -75,11 +73,6 @@ class Scheduler:
         self._look_at_s = 0.0
         self._disk_until: datetime | None = None
         tools.recorder.tell(self._on_event)
-
-    @property
-    def progress(self) -> Mapping[str, float]:
-        """Progress 0..1 of running jobs, as Runway said last."""
-        return self._progress
 
     def stop(self, reason: Reason) -> None:
         """Submit nothing more; let creates and downloads under way end."""
@@ -165,7 +158,6 @@ class Scheduler:
             self._on_account_error(self._live[job.id].job, error)
         finally:
             self._live.pop(job.id, None)
-            self._progress.pop(job.id, None)
             self._wake.set()
 
     def _on_account_error(self, job: Job, error: AccountError) -> None:
@@ -241,8 +233,6 @@ class Scheduler:
     def _on_reading(self, job: Job, task: Task) -> None:
         if task.status is TaskStatus.THROTTLED:
             self._slots.note_throttled(job.lane)
-        if task.progress is not None:
-            self._progress[job.id] = task.progress
 
     def _on_disk_full(self, _reason: str) -> None:
         pause = timedelta(seconds=self._tools.policies.disk_pause_s)

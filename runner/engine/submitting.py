@@ -24,6 +24,7 @@ from runner.errors import (
     DiskFull,
     PermanentApiError,
     StaleJob,
+    StoreBusy,
     StoreError,
     StoreLocked,
     SubmitUncertain,
@@ -103,21 +104,29 @@ class Submitter:
         event = TaskAccepted(
             at=self._tools.clock.now(), task_id=created.id, estimated=created.estimated_credits
         )
-        for _ in range(RECORD_TRIES):
-            try:
-                return await self._tools.recorder.record(job, event)
-            except (DiskFull, StoreLocked):
-                await self._tools.clock.sleep(1)
-            except StaleJob:
-                break
-            except asyncio.CancelledError:
+        recorded = None
+        try:
+            recorded = await self._record_while_full(job, event)
+        finally:
+            if recorded is None:  # also where the run is being torn down
                 self._tools.rescue(f"job `{job.id}` of batch `{job.batch}` is task {created.id}")
-                raise
-        self._tools.rescue(f"job `{job.id}` of batch `{job.batch}` is task {created.id}")
+        if recorded is not None:
+            return recorded
         raise StoreError(
             f"task {created.id} of job `{job.id}` is paid, but its id cannot be recorded",
             hint=f"make room, then: runway-batch resolve {job.id} --task {created.id}",
         )
+
+    async def _record_while_full(self, job: Job, event: TaskAccepted) -> Job | None:
+        """The job with its task; None where the state file does not take it."""
+        for _ in range(RECORD_TRIES):
+            try:
+                return await self._tools.recorder.record(job, event)
+            except (DiskFull, StoreBusy):
+                await self._tools.clock.sleep(1)
+            except (StaleJob, StoreLocked):
+                return None  # another run has taken the batch over
+        return None
 
     def _note_price(self, job: Job, created: CreatedTask) -> None:
         asked = created.estimated_credits or 0

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from runner.clock import Clock
-from runner.core.spec import Body, Json
+from runner.core.spec import Body
 from runner.core.task import CreatedTask, Organization, Task
 
 from .answers import (
@@ -90,14 +90,6 @@ class RunwayClient:
         if task is None:
             raise unreadable(answer, "the task")
         return task
-
-    async def get_task_json(self, task_id: str) -> Json:
-        """A task as the API sends it, signed links included."""
-        answer = await self._read_task(task_id)
-        data = parse(answer.body)
-        if not isinstance(data, dict):
-            raise unreadable(answer, "the task")
-        return data
 
     async def cancel_task(self, task_id: str) -> None:
         """DELETE; a task that is gone already counts as done."""

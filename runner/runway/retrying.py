@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Backoff:
+class RepeatPolicy:
     """How often to try, and how long to wait between tries: full jitter below a doubling bound."""
 
     attempts: int = 5
@@ -35,14 +35,14 @@ class Backoff:
         return asked + rng.uniform(0.0, bound)
 
 
-DEFAULT_BACKOFF = Backoff()
+DEFAULT_REPEATS = RepeatPolicy()
 
 
 class Repeater:
     """Runs a call again after a transient error."""
 
-    def __init__(self, backoff: Backoff, *, clock: Clock, rng: random.Random) -> None:
-        self._backoff = backoff
+    def __init__(self, repeats: RepeatPolicy, *, clock: Clock, rng: random.Random) -> None:
+        self._repeats = repeats
         self._clock = clock
         self._rng = rng
 
@@ -53,7 +53,7 @@ class Repeater:
                 return await call()
             except TransientApiError as error:
                 failures += 1
-                delay = self._backoff.delay(failures, self._rng, error)
+                delay = self._repeats.delay(failures, self._rng, error)
                 if delay is None:
                     raise
             await self._clock.sleep(delay)
@@ -63,10 +63,15 @@ class RetryingApi:
     """A `TaskApi` around another one: reads and cancels are repeated, creates pass through."""
 
     def __init__(
-        self, api: TaskApi, *, clock: Clock, rng: random.Random, backoff: Backoff = DEFAULT_BACKOFF
+        self,
+        api: TaskApi,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        repeats: RepeatPolicy = DEFAULT_REPEATS,
     ) -> None:
         self._api = api
-        self._repeat = Repeater(backoff, clock=clock, rng=rng)
+        self._repeat = Repeater(repeats, clock=clock, rng=rng)
 
     async def create_task(self, endpoint: str, body: Body) -> CreatedTask:
         """Once; when to try again is the scheduler's decision, made with the state on disk."""

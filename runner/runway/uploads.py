@@ -29,14 +29,14 @@ from runner.core.spec import AssetRef
 from runner.errors import PermanentApiError, TransientApiError
 from runner.ports import UploadCache
 
-from .retrying import Backoff, Repeater
+from .retrying import Repeater, RepeatPolicy
 from .shapes import UploadSlot
 
 #: a URI lives 24 hours; one hour less, so that it outlives the create that uses it
 URI_LIFE = timedelta(hours=23)
 UPLOADS_AT_ONCE = 4
 #: each try asks for a new place
-UPLOAD_BACKOFF = Backoff(attempts=4)
+UPLOAD_REPEATS = RepeatPolicy(attempts=4)
 _CONNECT_S = 20.0
 _ANSWER_S = 120.0  # after the last byte was sent
 _TOTAL_S = 3600.0  # 200 MB at 60 kB/s
@@ -65,12 +65,12 @@ class FormUploader:
         *,
         clock: Clock,
         rng: random.Random,
-        backoff: Backoff = UPLOAD_BACKOFF,
+        repeats: RepeatPolicy = UPLOAD_REPEATS,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
         self._slots = slots
         self._cache = cache
-        self._repeat = Repeater(backoff, clock=clock, rng=rng)
+        self._repeat = Repeater(repeats, clock=clock, rng=rng)
         self._clock = clock
         self._proxies = getproxies() if proxies is None else proxies
         self._under_way: dict[str, asyncio.Task[str]] = {}

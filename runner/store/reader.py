@@ -15,7 +15,7 @@ from runner.core.ledger import Cap, LedgerTotals
 from runner.store import audit, budget, lease, reading
 from runner.store.connection import BUSY_TIMEOUT_S, Mode, connect
 from runner.store.process import this_process
-from runner.store.rows import Known, StoredBatch
+from runner.store.rows import StoredBatch
 from runner.store.saving import batch_row
 from runner.store.writer import READ, Sql, SqlThread
 
@@ -79,17 +79,6 @@ class StateReader:
             found, cursor = await self._reader.run(query)
             for job in found:
                 yield job
-            if len(found) < page:
-                return
-
-    async def lookup(self, batch: str, *, page: int = PAGE) -> AsyncIterator[Sequence[Known]]:
-        """Ids, keys and statuses of all jobs, a page at a time."""
-        cursor = reading.FIRST
-        while True:
-            query = partial(reading.known, batch=batch, after=cursor, size=page)
-            found, cursor = await self._reader.run(query)
-            if found:
-                yield found
             if len(found) < page:
                 return
 

@@ -10,7 +10,6 @@ from runner.core.events import Event
 from runner.core.job import ACTIVE, Job, JobStatus
 from runner.store.codec import from_micros, to_micros
 from runner.store.rows import (
-    Known,
     Row,
     StoredBatch,
     event_from_row,
@@ -61,10 +60,6 @@ ORDER BY children.position, children.job, parents.position
 PAGE = (
     f"{_JOB} WHERE jobs.batch = ? AND (jobs.position, jobs.job) > (?, ?)"
     " ORDER BY jobs.position, jobs.job LIMIT ?"
-)
-KNOWN = (
-    "SELECT job, position, id, key, status, version FROM jobs"
-    " WHERE batch = ? AND (position, job) > (?, ?) ORDER BY position, job LIMIT ?"
 )
 COUNTS = "SELECT status, COUNT(*) AS jobs FROM jobs WHERE batch = ? GROUP BY status"
 EVENTS_OF = (
@@ -131,16 +126,6 @@ def page(db: Connection, batch: str, after: Cursor, size: int) -> tuple[list[Job
     """Jobs in manifest order, and where the next page starts."""
     rows = db.execute(PAGE, (batch_row(db, batch), *after, size)).fetchall()
     return [job_from_row(batch, row) for row in rows], _end(rows, after)
-
-
-def known(db: Connection, batch: str, after: Cursor, size: int) -> tuple[list[Known], Cursor]:
-    """As `page`, without what a comparison does not need."""
-    rows = db.execute(KNOWN, (batch_row(db, batch), *after, size)).fetchall()
-    found = [
-        Known(id=row["id"], key=row["key"], status=JobStatus(row["status"]), version=row["version"])
-        for row in rows
-    ]
-    return found, _end(rows, after)
 
 
 def counts(db: Connection, batch: str) -> dict[JobStatus, int]:

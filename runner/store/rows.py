@@ -52,16 +52,6 @@ class StoredBatch:
     created_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Known:
-    """What is enough to tell whether a job of the manifest is there and unchanged."""
-
-    id: str
-    key: str
-    status: JobStatus
-    version: int
-
-
 def state_values(job: Job) -> Values:
     """The columns of STATE_COLUMNS."""
     return {

@@ -55,7 +55,6 @@ def plan_of(db: sqlite3.Connection, statement: str) -> list[str]:
         (reading.COUNTS, "COVERING INDEX jobs_status (batch=?)"),
         (reading.ONE, "jobs_id (batch=? AND id=?)"),
         (reading.PAGE, "jobs_position (batch=? AND "),
-        (reading.KNOWN, "jobs_position (batch=? AND "),
         (reading.EVENTS_OF, "events_version (batch=? AND job=?)"),
         (reading.EVENTS_OF_BATCH, "events_version (batch=?)"),
     ],
@@ -67,7 +66,7 @@ def test_queries_use_their_index(db: sqlite3.Connection, statement: str, index: 
     assert scans == [], plan
 
 
-@pytest.mark.parametrize("statement", [reading.READY, reading.PAGE, reading.KNOWN])
+@pytest.mark.parametrize("statement", [reading.READY, reading.PAGE])
 def test_pages_come_sorted_from_the_index(db: sqlite3.Connection, statement: str) -> None:
     plan = plan_of(db, statement)
     assert not any("TEMP B-TREE" in step for step in plan), plan

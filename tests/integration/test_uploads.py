@@ -16,7 +16,7 @@ import pytest
 from runner.core.spec import AssetRef
 from runner.errors import AccountError, PermanentApiError, TransientApiError
 from runner.runway.client import RunwayClient
-from runner.runway.retrying import Backoff
+from runner.runway.retrying import RepeatPolicy
 from runner.runway.transport import ApiSettings
 from runner.runway.uploads import FormUploader
 from runner.testing import FakeClock
@@ -95,7 +95,7 @@ class Rig:
                     self.cache,
                     clock=self.clock,
                     rng=random.Random(1),
-                    backoff=Backoff(attempts=3),
+                    repeats=RepeatPolicy(attempts=3),
                     proxies={},
                 ) as uploader,
             ):

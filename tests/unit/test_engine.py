@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.core.events import Resolved, Verdict
+from runner.core.events import Resolved, TaskAccepted, Verdict
 from runner.core.job import JobStatus
 from runner.core.ledger import Caps, ledger_move
 from runner.core.lifecycle import transition
@@ -21,6 +21,9 @@ from runner.errors import (
     DownloadError,
     LinkRefused,
     PermanentApiError,
+    StoreBusy,
+    StoreError,
+    StoreLocked,
     SubmitUncertain,
     TransientApiError,
 )
@@ -603,3 +606,37 @@ async def test_a_refused_reading_of_the_account_stops_submitting_and_collects():
         statuses = await r.statuses()
         assert statuses["j000"] is statuses["j001"] is statuses["u0"] is DONE
         assert set(r.api.prompts.values()) == {1}
+
+
+async def test_a_state_file_that_is_locked_for_a_while_ends_nothing_and_loses_no_task():
+    async with rig() as r:
+        await r.load(specs(4))
+        save, tried = r.store.save, []
+
+        async def busy(*args):
+            tried.append(args)
+            if len(tried) % 3:
+                raise StoreBusy("locked by a backup")
+            await save(*args)
+
+        r.store.save = busy  # type: ignore[method-assign]
+        assert await r.run() == []
+        assert set((await r.statuses()).values()) == {DONE}
+        assert set(r.api.prompts.values()) == {1}
+        assert r.rescued == []
+
+
+async def test_the_id_of_a_paid_task_is_said_where_the_batch_was_taken_over():
+    async with rig() as r:
+        await r.load(specs(1))
+        save = r.store.save
+
+        async def taken_over(before, after, event, move):
+            if isinstance(event, TaskAccepted):
+                raise StoreLocked("another run took over")
+            await save(before, after, event, move)
+
+        r.store.save = taken_over  # type: ignore[method-assign]
+        with pytest.raises(StoreError, match="task-0001"):
+            await r.run()
+        assert r.rescued == ["job `j000` of batch `b` is task task-0001"]

@@ -31,8 +31,8 @@ from runner.errors import (
     DiskFull,
     PermanentApiError,
     StaleJob,
+    StoreBusy,
     StoreError,
-    StoreLocked,
     SubmitUncertain,
     TransientApiError,
 )
@@ -297,7 +297,7 @@ async def test_an_account_error_puts_the_job_back_and_is_raised(clock):
     assert (desk.jobs["a"].status, desk.jobs["a"].hold) == (JobStatus.PENDING, 0)
 
 
-@pytest.mark.parametrize("error", [DiskFull("the disk is full"), StoreLocked("locked")])
+@pytest.mark.parametrize("error", [DiskFull("the disk is full"), StoreBusy("locked")])
 async def test_a_task_id_is_written_as_soon_as_the_disk_takes_it(clock, error):
     desk = Desk(
         answer=CreatedTask(id="t1"), save_errors=[error] * 20, refuse_from="TaskAccepted"

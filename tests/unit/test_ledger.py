@@ -24,7 +24,6 @@ from runner.core.events import (
 )
 from runner.core.job import Job, JobStatus
 from runner.core.ledger import (
-    Caps,
     EntryState,
     LedgerMove,
     LedgerTotals,
@@ -168,11 +167,3 @@ def test_everything_spent_held_or_in_doubt_counts_against_a_cap() -> None:
         NEW.evolve(status=JobStatus.IN_DOUBT, hold=300),
     ]
     assert totals_of(jobs) == LedgerTotals(spent=1, reserved=20, in_doubt=300)
-
-
-def test_caps_apply_by_model_and_by_tag() -> None:
-    caps = Caps(batch=100, run=50, models={"veo3.1": 40}, tags={"hero": 30, "night": 20})
-    assert caps.applying_to(make_spec("a", model="veo3.1", tags=["hero"])) == {
-        "batch": 100, "run": 50, "model:veo3.1": 40, "tag:hero": 30
-    }  # fmt: skip
-    assert Caps().applying_to(make_spec("a", tags=["hero"])) == {}

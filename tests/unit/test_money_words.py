@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runner.core.credits import format_credits, parse_credits
 from runner.core.job import Failure, Job, JobStatus, OutputFile
-from runner.core.ledger import Cap, Caps, LedgerTotals
+from runner.core.ledger import Cap, LedgerTotals
 from runner.core.outcome import EXIT_ORDER, Reason, exit_code_of
 from runner.core.sidecar import render_sidecar
 from runner.core.spec import AssetRef, OutputRef, map_refs, refs_in
@@ -42,15 +42,6 @@ def test_what_is_no_amount_is_refused_with_a_hint(text):
 @given(st.integers(0, 10**9))
 def test_dollars_never_round_a_cap_up(cents):
     assert parse_credits(f"${cents / 100:.2f}") == cents
-
-
-def test_caps_that_apply_to_a_job():
-    caps = Caps(batch=100, models={"gen4_turbo": 50, "other": 5}, tags={"hero": 10, "x": 1})
-    assert caps.applying_to(make_spec("a", tags=["hero"])) == {
-        "batch": 100,
-        "model:gen4_turbo": 50,
-        "tag:hero": 10,
-    }
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from runner.errors import (
     SubmitUncertain,
     TransientApiError,
 )
-from runner.runway.retrying import Backoff, RetryingApi
+from runner.runway.retrying import RepeatPolicy, RetryingApi
 from runner.testing import FakeClock
 
 
@@ -51,11 +51,11 @@ class ScriptedApi:
 
 
 class Setup:
-    def __init__(self, *errors: ApiError, backoff: Backoff | None = None) -> None:
+    def __init__(self, *errors: ApiError, repeats: RepeatPolicy | None = None) -> None:
         self.clock = FakeClock()
         self.inner = ScriptedApi(*errors)
         self.api = RetryingApi(
-            self.inner, clock=self.clock, rng=random.Random(1), backoff=backoff or Backoff()
+            self.inner, clock=self.clock, rng=random.Random(1), repeats=repeats or RepeatPolicy()
         )
 
 
@@ -100,7 +100,7 @@ async def test_reads_and_cancels_are_repeated_until_they_work(name):
 
 async def test_attempts_are_limited_and_the_last_error_is_the_one_seen():
     errors = busy(), busy(), TransientApiError("the third", status=502), busy()
-    setup = Setup(*errors, backoff=Backoff(attempts=3))
+    setup = Setup(*errors, repeats=RepeatPolicy(attempts=3))
     with pytest.raises(TransientApiError, match="the third"):
         await setup.api.get_task("t")
     assert len(setup.inner.calls) == 3
@@ -137,14 +137,14 @@ async def test_programming_error_is_not_swallowed():
 
 @given(st.integers(1, 60), st.integers(0, 2**32))
 def test_delay_stays_below_its_doubling_bound(failures, seed):
-    backoff = Backoff(attempts=100)
-    delay = backoff.delay(failures, random.Random(seed), busy())
+    repeats = RepeatPolicy(attempts=100)
+    delay = repeats.delay(failures, random.Random(seed), busy())
     assert delay is not None
     assert 0 <= delay <= min(30.0, 2.0 ** (failures - 1))
 
 
 def test_full_jitter_spreads_callers_over_the_whole_bound():
     rng = random.Random(7)
-    delays = [Backoff().delay(4, rng, busy()) or 0.0 for _ in range(1000)]
+    delays = [RepeatPolicy().delay(4, rng, busy()) or 0.0 for _ in range(1000)]
     assert min(delays) < 0.5
     assert max(delays) > 7.5
