@@ -64,7 +64,7 @@ def connect_memory() -> sqlite3.Connection:
 def prepare(connection: sqlite3.Connection, mode: Mode, path: Path) -> None:
     """Check the version first, then the settings of the connection, then migrate."""
     connection.row_factory = sqlite3.Row
-    version = _version(connection, path)
+    version = read_version(connection, path)
     connection.execute("PRAGMA foreign_keys = ON")
     if mode is Mode.READ:
         if version < SCHEMA_VERSION:
@@ -122,10 +122,17 @@ def _explain(code: int, error: sqlite3.Error, path: Path) -> RunnerError | None:
     return None
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def read_version(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema's version, 0 for an empty file.
+
+    Raises:
+        StoreError: of another program, or of a newer version.
+    """
+    connection.execute("BEGIN")  # one state for all three: another run may just be making the file
+    empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     ours = int(connection.execute("PRAGMA application_id").fetchone()[0]) == APPLICATION_ID
-    empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    connection.execute("COMMIT")
     if not ours and not (empty and version == 0):
         raise StoreError(
             f"`{path}` is a database of another program",

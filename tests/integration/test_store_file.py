@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from runner.core.events import SubmitUnknown
 from runner.errors import StoreError, StoreLocked
-from runner.store.connection import Mode, connect
+from runner.store.connection import Mode, connect, read_version
 from runner.store.migrations import migrations
 from runner.store.reader import StateReader
 from runner.store.rows import EVENTS
@@ -231,3 +232,32 @@ async def test_every_table_column_and_event_is_documented(path: Path) -> None:
     for table, names in columns.items():
         assert rows[table].split("`")[3::2] == names
     assert all(f"`{kind}`" in page for kind in EVENTS)
+
+
+class MadeMeanwhile:
+    """A connection to an empty file that another process turns into a state file between reads."""
+
+    def __init__(self, path: Path, after: int) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._path, self._after = path, after
+
+    def execute(self, statement: str) -> sqlite3.Cursor:
+        if self._after == 0:
+            with contextlib.suppress(StoreError):  # it may have to wait until we have read
+                connect(self._path, Mode.CREATE, busy_timeout_s=0.05).close()
+        self._after -= 1
+        return self._db.execute(statement)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+@pytest.mark.parametrize("after", range(5))
+def test_a_file_that_another_run_is_just_making_is_not_taken_for_a_foreign_one(
+    tmp_path: Path, after: int
+) -> None:
+    db = MadeMeanwhile(tmp_path / "state.db", after)
+    try:
+        assert read_version(db, tmp_path / "state.db") in {0, SCHEMA_VERSION}
+    finally:
+        db.close()
