@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check format bench docs
+.PHONY: setup demo test check format bench docs soak
 
 setup: $(READY)
 
@@ -33,6 +33,9 @@ check: $(READY)  ## what CI runs
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
+
+soak: $(READY)  ## 20,000 jobs over 30 virtual days of outages and faults, in minutes
+	$(BIN)/python -m tests.soak
 
 bench: $(READY)  ## figures, as ratios against something run side by side
 	$(BIN)/python benchmarks/startup.py

@@ -8,8 +8,14 @@ RunnerError                    message, hint, exit_code, code
  │    ├── StoreLocked          another process holds the batch; exit 6
  │    │    └── StoreBusy       the file is locked for the moment: worth another try
  │    ├── StoreGone            moved or deleted while a run had it open; exit 11
+ │    ├── StoreUntrusted       a copy, or older than the outputs on disk; exit 11
  │    ├── StaleJob             somebody else changed the job first
- │    └── CapReached           a cap left no room for a reserve; exit 8
+ │    └── NotNow               a create has to wait; nothing was written
+ │         ├── CapReached      a cap left no room for a reserve; exit 8
+ │         ├── BalanceTooOld   the account must be read again before the reserve is judged
+ │         ├── SlotsTaken      other runs of the account use the lane's slots
+ │         ├── QuotaUsedUp     the lane's rolling 24 hours are full; exit 10
+ │         └── GroupFull       a group without a success has enough jobs in flight; exit 7
  ├── ApiError                  status, code, request id; never the key
  │    ├── TransientApiError    worth another try; exit 5
  │    ├── PermanentApiError    not worth it (bad request, not found)
@@ -26,6 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 class RunnerError(Exception):
@@ -117,6 +124,13 @@ class StoreGone(StoreError):
     code = "state_gone"
 
 
+class StoreUntrusted(StoreError):
+    """A copy, or older than what lies on disk: going on could pay again, so nothing is sent."""
+
+    exit_code = 11
+    code = "state_untrusted"
+
+
 class StaleJob(StoreError):
     """The job was changed by somebody else since it was read; nothing was written."""
 
@@ -124,16 +138,61 @@ class StaleJob(StoreError):
     code = "conflict"
 
 
-class CapReached(StoreError):
+class NotNow(StoreError):
+    """A create has to wait for something; nothing was written."""
+
+
+class CapReached(NotNow):
     """A reserve did not fit under a cap; nothing was written."""
 
     exit_code = 8
     code = "budget"
 
-    def __init__(self, message: str, *, cap: str, available: int, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, cap: str, available: int, until: datetime | None = None,
+        hint: str = "",
+    ) -> None:  # fmt: skip
         super().__init__(message, hint=hint)
         self.cap = cap
         self.available = available
+        self.until = until  # when there is room again by itself; None: never
+
+
+class BalanceTooOld(NotNow):
+    """What may be spent depends on the account's balance, whose last reading is too old."""
+
+    exit_code = 8
+    code = "balance"
+    until: datetime | None = None
+
+
+class SlotsTaken(NotNow):
+    """The lane's slots are in use, by this run and others of the same account."""
+
+    exit_code = 10
+    code = "slots"
+
+
+class QuotaUsedUp(NotNow):
+    """The lane's rolling 24 hours are full."""
+
+    exit_code = 10
+    code = "quota"
+
+    def __init__(self, message: str, *, until: datetime, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.until = until  # when the next create is due
+
+
+class GroupFull(NotNow):
+    """A group of jobs without a success so far has as many in flight as it may."""
+
+    exit_code = 7
+    code = "group"
+
+    def __init__(self, message: str, *, group: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.group = group  # kind:name
 
 
 class ApiError(RunnerError):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from runner.core.events import Event
-from runner.core.job import Job
-from runner.core.ledger import LedgerMove
+from runner.core.commands import Wait
+from runner.core.events import Event, Held
+from runner.core.groups import GroupState
+from runner.core.job import Job, JobStatus
+from runner.core.ledger import Entry, LedgerMove
+from runner.core.limits import Terms
+from runner.core.outcome import Reason
+from runner.core.quota import DailyQuota
 from runner.core.spec import AssetRef, Body
-from runner.core.task import CreatedTask, Organization, Task
+from runner.core.task import CreatedTask, Organization, Reading, RouterRequest, Task
 
 
 class TaskApi(Protocol):
@@ -39,6 +44,16 @@ class TaskApi(Protocol):
 
     async def get_organization(self) -> Organization:
         """Balance and limits; free."""
+        ...
+
+    async def find_router(self, slug: str) -> str | None:
+        """The id of the Model Router that bodies name by this slug; None where there is none."""
+        ...
+
+    async def get_router_requests(
+        self, router_id: str, *, since: datetime
+    ) -> Sequence[RouterRequest]:
+        """What was sent through a router since then, newest first; free."""
         ...
 
 
@@ -106,14 +121,70 @@ class Downloader(Protocol):
 class Store(Protocol):
     """The state file, as the engine needs it. Every method is one transaction."""
 
-    async def save(self, before: Job, after: Job, event: Event, move: LedgerMove | None) -> None:
+    async def save(
+        self, before: Job, after: Job, event: Event, move: LedgerMove | None,
+        terms: Terms | None = None,
+    ) -> None:  # fmt: skip
         """Job, event and ledger move, all or nothing; on disk when it returns.
+
+        Args:
+            before: as it was read.
+            after: as it is once the event has happened.
+            event: what happened.
+            move: what it does to the ledger.
+            terms: what an intent (`SubmitStarted`) needs besides its reserve.
 
         Raises:
             StaleJob: the stored job is no longer `before` (its version differs).
-            CapReached: the reserve of `move` does not fit under a cap.
+            NotNow: an intent does not fit under a cap, into the slots, quota or its groups.
             StoreLocked: this run no longer holds the batch.
         """
+        ...
+
+    async def note_reading(self, batch: str, reading: Reading) -> None:
+        """Keep a reading of the account that the batch runs on: quotas and evidence rest on it."""
+        ...
+
+    async def quotas(self, batch: str, *, now: datetime) -> Mapping[str, DailyQuota]:
+        """The daily quota of every lane that the newest reading lists; empty without one."""
+        ...
+
+    async def has_task(self, task_id: str) -> bool:
+        """Whether a job of the state file has, or had, this task."""
+        ...
+
+    async def counts(self, batch: str) -> Mapping[JobStatus, int]:
+        """Jobs by status; a status that no job has is left out."""
+        ...
+
+    async def in_doubt(self, batch: str) -> Sequence[Job]:
+        """Jobs in doubt."""
+        ...
+
+    async def group_states(self, job: Job) -> Sequence[GroupState]:
+        """The groups of a job with their counts over all batches of the account."""
+        ...
+
+    async def hold(
+        self, batch: str, event: Held, *, lane: str | None = None, group: str | None = None
+    ) -> int:
+        """Hold the batch's pending jobs, of one lane or one group; returns how many."""
+        ...
+
+    async def entries(self, batch: str, *, since: datetime) -> Sequence[Entry]:
+        """Ledger entries of the batch's account, all batches, not settled before `since`."""
+        ...
+
+    async def readings(self, batch: str, *, since: datetime) -> Sequence[Reading]:
+        """Readings of the batch's account asked for at `since` or later, oldest first."""
+        ...
+
+    async def is_paused(self, batch: str) -> bool:
+        """Whether a person has paused the batch."""
+        ...
+
+    async def publish_waits(self, batch: str, waits: Sequence[Wait]) -> None:
+        """Say why nothing starts, for `status` and `explain`; replaces what was said before."""
         ...
 
     async def check_room(self, job: Job, credits: int | None = None) -> None:
@@ -149,6 +220,12 @@ class Store(Protocol):
     async def doomed(self, batch: str) -> Sequence[tuple[Job, str]]:
         """Pending jobs with a need that failed or was skipped, each with that need's id."""
         ...
+
+
+class Onlooker(Protocol):
+    """Told why a run waits, whenever that changes, and what it has held."""
+
+    def __call__(self, notice: Wait | Reason) -> None: ...
 
 
 class Listener(Protocol):

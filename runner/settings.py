@@ -1,6 +1,7 @@
 """Settings from flags and environment, frozen. The only module that reads environment variables.
 
-Precedence: flag > environment > manifest > default. For caps the lowest of all applies.
+Precedence: flag > environment > manifest > default. For caps the lowest of all applies, that of
+the policy files included, which no flag or variable can raise.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from runner.core.links import is_loopback
+from runner.app.policy_file import load_policy
+from runner.core.links import host_of, is_loopback
+from runner.core.spending_policy import NO_POLICY, SpendingPolicy
 from runner.errors import AccountError, UsageError
 
 PREFIX = "RUNWAY_BATCH_"
 #: settings that have a variable; one-shot flags (`--yes`, `--dry-run`, …) have none
 VARIABLES = (
     "STATE", "BASE_URL", "POLL_INTERVAL", "OUTPUT_DIR", "MAX_CREDITS", "JOBS", "DISPLAY", "STATS",
+    "STATE_ON_NETWORK", "MAX_DURATION", "UNTIL", "MAX_WAIT", "DRAIN",
 )  # fmt: skip
+#: names a policy file, and has no flag: it says what no flag can raise
+POLICY_VARIABLE = "RUNWAY_BATCH_POLICY"
 #: in this order; the first two are the SDK's name and the older one
 KEY_VARIABLES = ("RUNWAYML_API_SECRET", "RUNWAY_API_KEY")
 BASE_URL_VARIABLES = ("RUNWAY_BATCH_BASE_URL", "RUNWAYML_BASE_URL")
@@ -39,8 +45,11 @@ class Settings:
     #: what the state file remembers as the service: the base URL, or `emulator`
     service: str = DEFAULT_BASE_URL
     state: Path | None = None
+    #: the state file may lie on a network share: no other machine uses it
+    state_on_network: bool = False
     output_dir: Path | None = None
     poll_interval_s: float = POLL_INTERVAL_S
+    policy: SpendingPolicy = NO_POLICY
     key: str | None = field(default=None, repr=False)
 
     def need_key(self) -> str:
@@ -56,22 +65,31 @@ def make_settings(
     environment: Mapping[str, str],
     *,
     state: Path | None = None,
+    state_on_network: bool = False,
     base_url: str | None = None,
     output_dir: Path | None = None,
     poll_interval_s: float | None = None,
+    pretend: bool = False,
 ) -> Settings:
     """Settings from flags, which win, and the environment.
 
+    Args:
+        pretend: for the emulator, which never gets the key: its host needs no policy's leave.
+
     Raises:
-        UsageError: an unknown `RUNWAY_BATCH_…` variable, or a value that cannot be used.
+        UsageError: an unknown `RUNWAY_BATCH_…` variable, a value that cannot be used, a policy
+            file that cannot be read, or a host that it does not allow.
     """
     check_variables(environment)
+    policy = load_policy(environment.get(POLICY_VARIABLE, ""))
     url = base_url or next(
         (environment[name] for name in BASE_URL_VARIABLES if environment.get(name)),
         DEFAULT_BASE_URL,
     )
     url = url.rstrip("/")
     check_base_url(url)
+    if not pretend:
+        check_host(url, policy)
     interval = POLL_INTERVAL_S if poll_interval_s is None else poll_interval_s
     if not interval > 0 or (interval < POLL_INTERVAL_S and not is_loopback(url)):
         raise UsageError(
@@ -82,15 +100,17 @@ def make_settings(
         base_url=url,
         service=url,
         state=state,
+        state_on_network=state_on_network,
         output_dir=output_dir,
         poll_interval_s=interval,
+        policy=policy,
         key=read_key(environment),
     )
 
 
 def check_variables(environment: Mapping[str, str]) -> None:
     """Refuse a misspelt variable: it would silently not apply."""
-    known = {PREFIX + name for name in VARIABLES}
+    known = {POLICY_VARIABLE, *(PREFIX + name for name in VARIABLES)}
     for name in environment:
         if name.startswith(PREFIX) and name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -135,6 +155,16 @@ def check_base_url(url: str) -> None:
         f"the base URL must be https, or http on a loopback host: {url}",
         hint="a key must not travel in the clear",
     )
+
+
+def check_host(url: str, policy: SpendingPolicy) -> None:
+    """The key is sent to no host that a policy does not list."""
+    refusal = policy.refuses_host(host_of(url))
+    if refusal is not None:
+        raise UsageError(
+            f"the policy {refusal.source} does not allow the API host: {host_of(url)}",
+            hint=f"it allows: {', '.join(refusal.names) or 'none'}",
+        )
 
 
 def state_path(start: Path, settings: Settings) -> Path:

@@ -17,8 +17,15 @@ from typing import Any
 
 from runner.core.credits import CostBand
 from runner.core.spec import AssetRef, Body, JobSpec, job_key
-from runner.core.task import CreatedTask, ModelLimits, Organization, Task, TaskStatus
-from runner.errors import AccountError, PermanentApiError
+from runner.core.task import (
+    CreatedTask,
+    ModelLimits,
+    Organization,
+    RouterRequest,
+    Task,
+    TaskStatus,
+)
+from runner.errors import AccountError, PermanentApiError, TransientApiError
 from runner.ports import Fetched
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -122,6 +129,7 @@ class OutsideCalls:
             with self._clock.outside():
                 return await found(*args, **kwargs)
 
+        self.__dict__[name] = call  # looked up once
         return call
 
 
@@ -160,6 +168,8 @@ class FakeApi:
     #: after the task exists and was charged: raise to lose the answer
     after_create: CreateHook | None = None
     before_read: Callable[[str], None] | None = None
+    before_account: Callable[[], None] | None = None
+    daily: int | None = None  # creates in any 24 hours; None = no limit
     shape: Callable[[FakeTask, int], None] | None = None  # adjusts a new task
     estimated: int | None = None
     tasks: dict[str, FakeTask] = field(default_factory=dict)
@@ -183,6 +193,8 @@ class FakeApi:
         self._creates += 1
         if self.before_create:
             self.before_create(endpoint, body, self._creates)
+        if self.daily is not None and self._used_today >= self.daily:
+            raise TransientApiError("daily limit reached", status=429)
         if self.charged + self.price > self.balance:
             raise AccountError("You do not have enough credits to run this task.", status=400)
         task = FakeTask(
@@ -224,14 +236,40 @@ class FakeApi:
         links = tuple(f"https://links.example/{task_id}/{n}" for n in range(task.outputs))
         return Task(id=task_id, status=TaskStatus.SUCCEEDED, output=links, cost_credits=task.cost)
 
+    async def find_router(self, slug: str) -> str | None:
+        """Every slug is its own id."""
+        return slug
+
+    async def get_router_requests(
+        self, router_id: str, *, since: datetime
+    ) -> Sequence[RouterRequest]:
+        """Tasks made through the router, newest first."""
+        await self.clock.sleep(0.05)
+        return [
+            RouterRequest(task_id=task.id, created_at=START + timedelta(seconds=task.created_s))
+            for task in reversed(self.tasks.values())
+            if task.body.get("configId") == router_id
+        ]
+
     async def cancel_task(self, task_id: str) -> None:
         if task_id in self.tasks:
             self.tasks[task_id].deleted_s = self.clock.monotonic()
 
     async def get_organization(self) -> Organization:
-        limits = ModelLimits(max_concurrent=self.slots, max_daily=None)
+        await self.clock.sleep(0.05)
+        if self.before_account:
+            self.before_account()
+        limits = ModelLimits(
+            max_concurrent=self.slots, max_daily=self.daily, daily_used=self._used_today
+        )
         models = dict.fromkeys(("gen4_turbo", "gen4_image", "veo3.1"), limits)
         return Organization(credit_balance=self.balance - self.charged, models=models)
+
+    @property
+    def _used_today(self) -> int:
+        """Of all models together: tests use one."""
+        since_s = self.clock.monotonic() - 86_400
+        return sum(task.created_s > since_s for task in self.tasks.values())
 
     def _ended(self, task: FakeTask) -> bool:
         return self.clock.monotonic() - task.created_s >= task.takes_s

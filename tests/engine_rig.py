@@ -17,7 +17,9 @@ from runner.core.outcome import Reason
 from runner.core.plan import changes, plan
 from runner.core.policy import Patience, Policies
 from runner.core.spec import JobSpec
+from runner.core.task import Reading
 from runner.engine.recorder import Recorder
+from runner.engine.rules import Rules
 from runner.engine.scheduler import Scheduler
 from runner.engine.tools import Tools
 from runner.ports import Listener
@@ -33,12 +35,13 @@ class Rig:
     """One state file, one account, any number of runs."""
 
     clock: FakeClock
-    api: FakeApi
+    api: Any  # a `TaskApi`: most tests ask a `FakeApi` what it charged
     downloader: FakeDownloader
     store: JobStore
     policies: Policies = field(default_factory=Policies)
     bounds: Bounds = field(default_factory=lambda: Bounds(queue_ahead=0))
     events: list[tuple[str, str]] = field(default_factory=list)
+    rules: Rules = field(default_factory=Rules)
     seed: int = 1
     rescued: list[str] = field(default_factory=list)
     listeners: list[Listener] = field(default_factory=list)
@@ -68,8 +71,15 @@ class Rig:
             rescue=self.rescued.append,
         )
         slots = Slots(self.bounds)
-        slots.learn(await self.api.get_organization())
-        return Scheduler(tools, slots)
+        asked_at = self.clock.now()
+        organization = await self.api.get_organization()
+        slots.learn(organization)
+        reading = Reading(
+            asked_at=asked_at, answered_at=self.clock.now(), organization=organization
+        )
+        await self.store.note_reading("b", reading)
+        await self.clock.sleep(0.01)  # what follows is certainly later
+        return Scheduler(tools, slots, self.rules)
 
     async def run(self) -> list[Reason]:
         return await (await self.scheduler()).run()

@@ -82,11 +82,35 @@ class EmulatorProcess:
         found: Mapping[str, Mapping[str, Any]] = self._get("/_emulator/")["accounts"]
         return found
 
+    def totals(self) -> Any:
+        """Sums only: cheap, however much there is."""
+        return self._get("/_emulator/totals")
+
     def scenario(self, text: Mapping[str, Any]) -> None:
         """Script faults."""
-        body = json.dumps(text).encode()
+        self._post("/_emulator/scenario", text)
+
+    def account(self, **changes: Any) -> None:
+        """Change the account of the default key: balance, limits and the like."""
+        self._post("/_emulator/account", changes)
+
+    def outage(self, seconds: float) -> None:
+        """Connections are refused from now on, for so long by its clock."""
+        self._post("/_emulator/outage", {"seconds": seconds})
+
+    def creates(self, since: int = 0) -> Any:
+        """A line for each create from that index on."""
+        return self._get(f"/_emulator/state?since={since}")["creates"]
+
+    def faults_met(self) -> Mapping[str, int]:
+        """How often which fault has struck, by `create lose` and the like."""
+        found: Mapping[str, int] = self._get("/_emulator/state")["injected"]
+        return found
+
+    def _post(self, path: str, data: Any) -> None:
         headers = {"Content-Type": "application/json"}
-        urlopen(Request(f"{self.url}/_emulator/scenario", body, headers)).close()  # noqa: S310
+        request = Request(self.url + path, json.dumps(data).encode(), headers)  # noqa: S310
+        urlopen(request).close()  # noqa: S310 - loopback, started below
 
     def _get(self, path: str) -> Any:
         with urlopen(f"{self.url}{path}") as answer:  # noqa: S310 - loopback, started below

@@ -17,6 +17,7 @@ import yaml
 
 import runner
 from runner import errors, settings
+from runner.app.policy_file import load_policy
 from runner.cli.event_text import _APART, event_name
 from runner.cli.main import COMMANDS, group, main
 from runner.core.events import Event, Verdict
@@ -217,7 +218,7 @@ def test_every_variable_is_documented_with_its_flag():
 
 def test_every_variable_of_the_key_and_the_base_url_is_documented_in_order():
     doc = page("docs/reference/environment.md")
-    assert set(settings.BASE_URL_VARIABLES) <= set(doc.spans())
+    assert {*settings.BASE_URL_VARIABLES, settings.POLICY_VARIABLE} <= set(doc.spans())
     keys = [*settings.KEY_VARIABLES, *(f"{name}_FILE" for name in settings.KEY_VARIABLES)]
     assert re.findall(r"^\d\. .*`(\w+)`", doc.text, re.MULTILINE) == keys
 
@@ -256,7 +257,7 @@ def yaml_blocks() -> list[Any]:
 
 @pytest.mark.parametrize("block", yaml_blocks())
 def test_a_yaml_block_is_what_it_looks_like(block, tmp_path):
-    """A manifest validates, a scenario is accepted, a fragment at least is YAML."""
+    """A manifest validates, a scenario or a policy is accepted, a fragment at least is YAML."""
     if block.startswith("version: 1"):
         (tmp_path / "plates").mkdir()
         for name in set(re.findall(r"plates/[\w-]+\.png", block)):
@@ -271,10 +272,14 @@ def test_a_yaml_block_is_what_it_looks_like(block, tmp_path):
         file = tmp_path / "scenario.yaml"
         file.write_text(block, encoding="utf-8")
         assert load_scenario(file, random.Random(0)).faults
+    elif block.startswith("# policy.yaml"):
+        file = tmp_path / "policy.yaml"
+        file.write_text(block, encoding="utf-8")
+        assert load_policy(str(file)).sources
     else:
         value = yaml.safe_load(block)
-        known = {"defaults", "inputs", "output", "budget", "concurrency", "retry", "vars"}
-        assert set(value) <= known
+        schema = json.loads((ROOT / "schemas/manifest.schema.json").read_text(encoding="utf-8"))
+        assert set(value) <= set(schema["properties"])
 
 
 def told(doc: Page, command: str) -> str:

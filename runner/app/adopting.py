@@ -9,14 +9,15 @@ from runner.core.events import Verdict
 from runner.core.job import Job, JobStatus
 from runner.errors import PermanentApiError, UsageError
 from runner.runway.client import RunwayClient
+from runner.runway.fields import is_task_id
 from runner.runway.retrying import RepeatPolicy, RetryingApi
-from runner.runway.shapes import is_task_id
 from runner.runway.wire import marked
 from runner.settings import Settings
 from runner.store.reader import StateReader
 
-from .batch import BatchRef, resolve
-from .run import api_settings
+from .batch import BatchRef
+from .settling import resolve
+from .toolbox import api_settings
 
 _GONE = 404
 #: somebody waits at the terminal

@@ -1,26 +1,26 @@
-"""Short commands on a batch: status, retry, resolve. They write while a run may be live."""
+"""Which batch is meant, and where it stands. Reads only, also while a run is live."""
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
-from runner.clock import SystemClock
-from runner.core.admission import why_waiting
-from runner.core.events import Event, Requeued, Resolved, Verdict
-from runner.core.job import Job, JobStatus
-from runner.core.ledger import ledger_move
-from runner.core.lifecycle import transition
-from runner.core.summary import BatchSummary, no_room
+from runner.clock import Clock, SystemClock
+from runner.core.commands import Wait
+from runner.core.job import Job
+from runner.core.quota import DailyQuota
+from runner.core.summary import BatchSummary
+from runner.core.waiting import Surroundings, why_waiting
 from runner.errors import UsageError
 from runner.manifest.catalog_file import load_catalog
 from runner.manifest.load import load_manifest
 from runner.settings import Settings, state_path
 from runner.store.reader import StateReader
 from runner.store.rows import StoredBatch
-from runner.store.store import JobStore
+
+from .local_zone import LocalZone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,10 +41,14 @@ class JobLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchStatus:
+    """Where a batch stands, as one look at the state file has it."""
+
     summary: BatchSummary
     jobs: Sequence[JobLine]
     batch: StoredBatch | None
     live: bool  # a run works on it
+    waits: Sequence[Wait] = ()  # why the live run starts nothing, in a lane or in all
+    quotas: Mapping[str, DailyQuota] = field(default_factory=dict)  # of the account, by lane
 
 
 async def find_batch(target: str | None, settings: Settings, *, here: Path) -> BatchRef:
@@ -52,6 +56,18 @@ async def find_batch(target: str | None, settings: Settings, *, here: Path) -> B
 
     Raises:
         UsageError: no state file, no such batch, or several to choose from.
+    """
+    state, names, target = await find_batches(target, settings, here=here)
+    return BatchRef(state=state, name=_choose(names, target))
+
+
+async def find_batches(
+    target: str | None, settings: Settings, *, here: Path
+) -> tuple[Path, Sequence[str], str | None]:
+    """The state file that a FILE or a name means, its batches, and which of them is meant.
+
+    Raises:
+        UsageError: no state file.
     """
     path = Path(target) if target else None
     if path is not None and (path.is_file() or path.suffix in {".yaml", ".yml"}):
@@ -62,8 +78,7 @@ async def find_batch(target: str | None, settings: Settings, *, here: Path) -> B
     if not state.is_file():
         raise UsageError("nothing has run here yet", hint="start with: runway-batch run FILE")
     async with await StateReader.read(state) as reader:
-        names = [batch.name for batch in await reader.batches()]
-    return BatchRef(state=state, name=_choose(names, target))
+        return state, [batch.name for batch in await reader.batches()], target
 
 
 def _choose(names: Sequence[str], target: str | None) -> str:
@@ -74,111 +89,54 @@ def _choose(names: Sequence[str], target: str | None) -> str:
     listed = ", ".join(names) or "none"
     if target is None:
         raise UsageError(
-            "which batch?", hint=f"name one of: {listed}; `resolve` takes it as `--batch NAME`"
+            "which batch?",
+            hint=f"name one of: {listed}; commands that take a job take it as `--batch NAME`",
         )
     raise UsageError(f"no batch of this name: {target}", hint=f"batches here: {listed}")
 
 
-async def batch_status(ref: BatchRef) -> BatchStatus:
+async def batch_status(ref: BatchRef, *, clock: Clock | None = None) -> BatchStatus:
     """Where the batch stands; changes nothing."""
+    now = (clock or SystemClock()).now()
     async with await StateReader.read(ref.state) as reader:
-        summary = await summary_of(reader, ref.name)
+        around = await surroundings(reader, ref.name, now)
+        summary = await summary_of(reader, ref.name, now=now)
         jobs = {job.id: job async for job in reader.jobs(ref.name)}
-        now = SystemClock().now()
-        lines = []
-        for job in jobs.values():
-            needs = [jobs[need] for need in job.spec.needs if need in jobs]
-            reason = why_waiting(job, needs, now, no_room=no_room(job, summary.caps))
-            lines.append(JobLine(job=job, reason=reason))
         return BatchStatus(
             summary=summary,
-            jobs=lines,
+            jobs=[JobLine(job=job, reason=_reason(job, jobs, around)) for job in jobs.values()],
             batch=await reader.batch(ref.name),
-            live=await reader.is_live(ref.name),
+            live=around.is_live,
+            waits=around.waits,
+            quotas=around.quotas,
         )
 
 
-async def summary_of(reader: StateReader, batch: str) -> BatchSummary:
-    """The batch's numbers, from the state file."""
+def _reason(job: Job, jobs: Mapping[str, Job], around: Surroundings) -> str:
+    return why_waiting(job, [jobs[need] for need in job.spec.needs if need in jobs], around)
+
+
+async def surroundings(reader: StateReader, batch: str, now: datetime) -> Surroundings:
+    """What decides whether a pending job moves; waits count only while a run is live."""
+    is_live = await reader.is_live(batch)
+    return Surroundings(
+        now=now,
+        local=LocalZone(),
+        is_live=is_live,
+        is_paused=await reader.is_paused(batch),
+        waits=await reader.waits(batch) if is_live else (),
+        quotas=await reader.quotas(batch, now=now),
+        caps=await reader.caps_in_force(batch, now=now),
+    )
+
+
+async def summary_of(
+    reader: StateReader, batch: str, *, now: datetime | None = None
+) -> BatchSummary:
+    """The batch's numbers, from the state file; rolling caps only where `now` is named."""
     return BatchSummary(
         batch=batch,
         counts=await reader.counts(batch),
         totals=await reader.totals(batch),
-        caps=await reader.caps_in_force(batch),
+        caps=await reader.caps_in_force(batch, now=now),
     )
-
-
-async def retry(ref: BatchRef, selected: Sequence[str]) -> list[Job]:
-    """Queue failed jobs again, and what was skipped because of them; returns them.
-
-    Args:
-        ref: the batch.
-        selected: ids or globs; empty = every failed job.
-
-    Raises:
-        UsageError: a name matches no job.
-    """
-    clock = SystemClock()
-    async with await JobStore.open(ref.state, clock=clock, create=False) as store:
-        jobs = {job.id: job async for job in store.jobs(ref.name)}
-        wanted = _select(jobs, selected)
-        failed = [job for job in wanted if job.status is JobStatus.FAILED and not job.orphaned]
-        again = [await _record(store, job, Requeued(at=clock.now())) for job in failed]
-        jobs |= {job.id: job for job in again}
-        while released := [job for job in jobs.values() if _can_go_on(job, jobs)]:
-            freed = [await _record(store, job, Requeued(at=clock.now())) for job in released]
-            jobs |= {job.id: job for job in freed}
-            again += freed
-        return again
-
-
-def _select(jobs: dict[str, Job], selected: Sequence[str]) -> list[Job]:
-    if not selected:
-        return list(jobs.values())
-    found: dict[str, Job] = {}
-    for pattern in selected:
-        matching = [job for job in jobs.values() if fnmatch.fnmatchcase(job.id, pattern)]
-        if not matching:
-            raise UsageError(f"no job of this name: {pattern}")
-        found |= {job.id: job for job in matching}
-    return list(found.values())
-
-
-def _can_go_on(job: Job, jobs: dict[str, Job]) -> bool:
-    """Whether a skipped job's needs are all on their way again."""
-    blocked = {JobStatus.FAILED, JobStatus.SKIPPED}
-    return job.status is JobStatus.SKIPPED and not any(
-        need in jobs and jobs[need].status in blocked for need in job.spec.needs
-    )
-
-
-async def resolve(ref: BatchRef, job_id: str, verdict: Verdict, task_id: str | None = None) -> Job:
-    """Settle a create in doubt as a person says.
-
-    Raises:
-        UsageError: no such job, or it is not in doubt.
-        CapReached: `--resubmit` would pay again, and the new reserve does not fit.
-    """
-    clock = SystemClock()
-    async with await JobStore.open(ref.state, clock=clock, create=False) as store:
-        job = await store.job(ref.name, job_id)
-        if job is None:
-            raise UsageError(f"no job of this name: {job_id}")
-        if job.status is not JobStatus.IN_DOUBT:
-            raise UsageError(f"`{job_id}` is {job.status}, not in doubt")
-        if verdict is Verdict.RESUBMIT:
-            await store.check_room(job)
-        event = Resolved(at=clock.now(), verdict=verdict, task_id=task_id)
-        return await _record(store, job, event)
-
-
-async def jobs_in_doubt(ref: BatchRef) -> list[Job]:
-    """Jobs that wait for `resolve`."""
-    async with await StateReader.read(ref.state) as reader:
-        return [job async for job in reader.jobs(ref.name) if job.status is JobStatus.IN_DOUBT]
-
-
-async def _record(store: JobStore, job: Job, event: Event) -> Job:
-    after = transition(job, event)
-    await store.save(job, after, event, ledger_move(job, event))
-    return after

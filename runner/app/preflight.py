@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runner.errors import AccountError, PermanentApiError, UsageError
 from runner.ports import TaskApi
-from runner.settings import key_mark, key_matches
+from runner.settings import Settings, key_mark, key_matches
 from runner.store.store import JobStore
 
 
@@ -51,3 +51,15 @@ async def check_key(store: JobStore, batch: str, key: str, api: TaskApi) -> None
                 hint="use the key that sent them; nothing was sent or given up",
             ) from error
     await store.set_key_mark(batch, key_mark(key, uuid.uuid4().hex))
+
+
+async def check_service(store: JobStore, batch: str, settings: Settings) -> None:
+    """Another service would answer that no task exists."""
+    stored = await store.batch(batch)
+    if stored is not None and stored.base_url not in {"", settings.service}:
+        raise UsageError(
+            f"batch `{batch}` has its tasks at another service: {stored.base_url}",
+            hint="use `--emulator`"
+            if stored.base_url == "emulator"
+            else f"use `--base-url {stored.base_url}`",
+        )

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from runner import __version__
-from runner.clock import Clock, SystemClock
+from runner.clock import Clock, ServiceClock, SystemClock
 from runner.core.limits import Slots
 from runner.core.outcome import Reason, exit_code_of
-from runner.core.plan import Plan, changes, plan
-from runner.core.policy import Patience, Policies, PollPolicy, RetryPolicy
+from runner.core.plan import Plan
+from runner.core.spec import router_of
 from runner.core.summary import BatchSummary, not_started, work_left
-from runner.core.task import Organization
-from runner.downloads.downloader import HttpDownloader
-from runner.engine.recorder import Recorder
+from runner.core.task import Reading
 from runner.engine.scheduler import Scheduler
 from runner.engine.tools import Tools
 from runner.errors import (
@@ -29,38 +25,22 @@ from runner.errors import (
     PermanentApiError,
     StoreError,
 )
-from runner.ports import Listener, TaskApi
-from runner.runway.client import RunwayClient
+from runner.ports import Listener, Onlooker, TaskApi
 from runner.runway.retrying import RetryingApi
-from runner.runway.transport import ApiSettings
-from runner.runway.uploads import FormUploader
 from runner.settings import Settings
 from runner.store.process import this_process
 from runner.store.store import JobStore
 
 from .batch import summary_of
+from .command_watch import obey_commands
 from .control import RunControl
+from .home import check_state, check_state_place
 from .lease_watch import keep_lease
+from .live import LiveRun
 from .preflight import check_key, check_manifest, check_writable
-from .project import Project, bounds_of, caps_of
-
-_log = logging.getLogger(__name__)
-
-TOOL = f"runway-batch {__version__}"
-#: in the output folder: ids of paid tasks that the state file could not take
-RESCUE_FILE = "runway-batch-rescue.txt"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunOptions:
-    """What a run was told beyond its settings."""
-
-    #: -j: upper bounds on tasks at Runway; None as a key = in total
-    jobs: Mapping[str | None, int] = field(default_factory=dict)
-    #: seconds after a signal in which creates and downloads under way may end
-    drain_s: float = Policies().drain_s
-    #: take the batch over from a run on another host, which nobody here can see
-    take_over: bool = False
+from .project import Project
+from .run_rules import RunOptions, policies_of, rules_of
+from .toolbox import Workplace, open_tools
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +66,7 @@ async def run_batch(
     *,
     options: RunOptions | None = None,
     listeners: Sequence[Listener] = (),
+    onlookers: Sequence[Onlooker] = (),
     control: RunControl | None = None,
     clock: Clock | None = None,
     rng: random.Random | None = None,
@@ -98,18 +79,20 @@ async def run_batch(
         TransientApiError: Runway cannot be reached; nothing was submitted.
         StoreGone: the state file was moved or deleted; the run has stopped.
     """
-    clock = clock or SystemClock()
+    its_clock = ServiceClock(clock or SystemClock())
     run = _Run(
         project=project,
         settings=settings,
         options=options or RunOptions(),
         listeners=listeners,
+        onlookers=onlookers,
         control=control or RunControl(),
-        clock=clock,
+        clock=its_clock,
         rng=rng or random.Random(),
     )
+    check_state_place(project.state, settings)
     check_writable(project.output_dir)
-    async with await JobStore.open(project.state, clock=clock) as store:
+    async with await JobStore.open(project.state, clock=its_clock) as store:
         return await run.under_lease(store, gate)
 
 
@@ -119,8 +102,9 @@ class _Run:
     settings: Settings
     options: RunOptions
     listeners: Sequence[Listener]
+    onlookers: Sequence[Onlooker]
     control: RunControl
-    clock: Clock
+    clock: ServiceClock
     rng: random.Random
 
     async def under_lease(self, store: JobStore, gate: Gate) -> RunResult:
@@ -152,14 +136,12 @@ class _Run:
                 await lease.release(exit_code)
         return result
 
-    def _rescue(self, text: str) -> None:
-        """A paid task's id that the state file cannot take: to the log and beside the outputs."""
-        _log.critical("not recorded: %s", text)
-        with suppress(OSError), (self.project.output_dir / RESCUE_FILE).open("a") as file:
-            file.write(f"{self.clock.now():%Y-%m-%d %H:%M:%S} {text}\n")
-
     async def _go(self, store: JobStore, gate: Gate) -> RunResult:
         batch = self.project.batch
+        await check_state(store, self.project)
+        newest = await store.newest_event_at()
+        if newest is not None:
+            self.clock.floor(newest)
         await store.upsert_batch(
             batch,
             manifest=str(self.project.path),
@@ -169,78 +151,73 @@ class _Run:
         for job, event in await store.heal(batch):
             for listener in self.listeners:
                 listener(job, event)
-        stored = {job.id: job async for job in store.jobs(batch)}
-        planned = plan(self.project.specs, stored)
+        live = LiveRun(self.project, self.settings, store, clock=self.clock)
+        planned = await live.plan()
         run_cap = gate(planned)
         reasons: list[Reason] = []
-        if planned.starting or await store.active(batch):
+        if planned.starting or await store.active(batch) or await self._may_settle(store):
             async with self._tools(store) as tools:
-                slots = Slots(bounds_of(self.project, self.options.jobs))
-                slots.learn(await self._account(tools.api))
-                await check_key(store, batch, self.settings.need_key(), tools.api)
-                await self._apply(store, planned, run_cap)
-                reasons = await self._schedule(tools, slots)
+                reasons = await self._work(store, tools, live, planned, run_cap)
         else:
-            await self._apply(store, planned, run_cap)
+            await live.apply(planned, run_cap)
         summary = await summary_of(store, batch)
         reasons += work_left(summary)
         if not reasons:
             reasons += not_started([job async for job in store.jobs(batch)])
         return RunResult(summary=summary, reasons=tuple(reasons))
 
-    async def _apply(self, store: JobStore, planned: Plan, run_cap: int | None) -> None:
-        """Write the plan and the caps, once the account is known to answer."""
-        batch = self.project.batch
-        await store.apply_plan(batch, changes(batch, planned, self.clock.now()))
-        await store.set_caps(batch, caps_of(self.project, run_cap=run_cap))
+    async def _may_settle(self, store: JobStore) -> bool:
+        """Whether jobs in doubt are left that evidence, or a router's history, may settle."""
+        doubts = await store.in_doubt(self.project.batch)
+        exclusive = self.project.manifest.account.exclusive
+        return any(exclusive or router_of(job.spec.body) for job in doubts)
 
-    async def _schedule(self, tools: Tools, slots: Slots) -> list[Reason]:
-        scheduler = Scheduler(tools, slots)
+    async def _work(
+        self, store: JobStore, tools: Tools, live: LiveRun, planned: Plan, run_cap: int | None
+    ) -> list[Reason]:
+        """From the first look at the account to the last download."""
+        reading = await self._account(tools.api)
+        slots = Slots(live.bounds(self.options.jobs))
+        slots.learn(reading.organization)
+        await check_key(store, self.project.batch, self.settings.need_key(), tools.api)
+        await store.note_reading(self.project.batch, reading)
+        await live.apply(planned, run_cap)
+        rules = rules_of(self.project, self.options, self.clock.now())
+        scheduler = Scheduler(tools, slots, rules, self.onlookers)
+        live.attach(scheduler)
         self.control.attach(scheduler)
-        return await scheduler.run()
-
-    @asynccontextmanager
-    async def _tools(self, store: JobStore) -> AsyncIterator[Tools]:
-        policies = self._policies()
-        async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(
-                RunwayClient(api_settings(self.settings), clock=self.clock)
-            )
-            cache = store.uploads(self.settings.service)
-            uploader = FormUploader(client, cache, clock=self.clock, rng=self.rng)
-            downloader = HttpDownloader(user_agent=f"runway-batch/{__version__}")
-            yield Tools(
-                batch=self.project.batch,
-                api=client,
-                uploader=await stack.enter_async_context(uploader),
-                downloader=await stack.enter_async_context(downloader),
-                store=store,
-                recorder=Recorder(store, self.listeners, clock=self.clock),
+        obeying = asyncio.create_task(
+            obey_commands(
+                store,
+                self.project.batch,
+                live.handlers,
+                paused=scheduler.set_paused,
                 clock=self.clock,
-                rng=self.rng,
-                policies=policies,
-                patience=Patience(policies.patience_s),
-                output_dir=self.project.output_dir,
-                tool=TOOL,
-                rescue=self._rescue,
             )
-
-    async def _account(self, api: TaskApi) -> Organization:
-        """The account, asked before anything is paid: is the key accepted, what are the limits?"""
+        )
         try:
-            return await RetryingApi(api, clock=self.clock, rng=self.rng).get_organization()
+            return await scheduler.run()
+        finally:
+            obeying.cancel()
+
+    def _tools(self, store: JobStore) -> AbstractAsyncContextManager[Tools]:
+        place = Workplace(
+            batch=self.project.batch,
+            output_dir=self.project.output_dir,
+            settings=self.settings,
+            policies=policies_of(self.project, self.options, self.settings),
+            clock=self.clock,
+            rng=self.rng,
+            listeners=self.listeners,
+        )
+        return open_tools(store, place)
+
+    async def _account(self, api: TaskApi) -> Reading:
+        """The account, asked before anything is paid: is the key accepted, what are the limits?"""
+        asked_at = self.clock.now()
+        try:
+            answer = await RetryingApi(api, clock=self.clock, rng=self.rng).get_organization()
         except PermanentApiError as error:
             hint = error.hint or "is the base URL right?"
             raise AccountError(error.message, status=error.status, hint=hint) from error
-
-    def _policies(self) -> Policies:
-        return Policies(
-            retry=RetryPolicy(attempts=self.project.manifest.retry.attempts),
-            poll=PollPolicy(interval_s=self.settings.poll_interval_s),
-            drain_s=self.options.drain_s,
-        )
-
-
-def api_settings(settings: Settings) -> ApiSettings:
-    """What the client needs; `AccountError` where there is no key."""
-    return ApiSettings(key=settings.need_key(), version=__version__, base_url=settings.base_url)
+        return Reading(asked_at=asked_at, answered_at=self.clock.now(), organization=answer)

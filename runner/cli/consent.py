@@ -21,11 +21,12 @@ Ask = Callable[[str], bool]
 class Purse:
     """What was said about money before the run."""
 
-    budget: int | None  # credits: the manifest's cap for the batch
+    budget: int | None  # credits: the manifest's lowest cap over everything
     max_credits: int | None  # credits: the run's cap, of flag and variable the lower
     confirm_over: int  # credits
     yes: bool
     interactive: bool
+    require_budget: bool = False  # by the policy
 
 
 def agree(plan: Plan, purse: Purse, out: Output, ask: Ask) -> int | None:
@@ -42,13 +43,11 @@ def agree(plan: Plan, purse: Purse, out: Output, ask: Ask) -> int | None:
         confirm_over=purse.confirm_over,
         yes=purse.yes,
         interactive=purse.interactive,
+        require_budget=purse.require_budget,
     )
     out.say(cost_line(plan))
     if spending.consent is Consent.REFUSED:
-        raise UsageError(
-            f"{spending.message}, and nobody is at a terminal to ask",
-            hint="set `budget:` in the manifest, or give `--max-credits N` or `--yes`",
-        )
+        raise UsageError(spending.message, hint=spending.hint)
     if spending.consent is Consent.ASK:
         _ask(spending, worst, ask)
     elif spending.message:

@@ -10,15 +10,22 @@ from typing import Any
 
 from runner.core.credits import format_credits
 from runner.core.events import (
+    Cancelled,
+    CancelRequested,
     DownloadDelayed,
     Downloaded,
     Event,
     GaveUp,
+    Held,
+    Imported,
     PollSuspended,
+    Reopened,
+    Resolved,
     RetryScheduled,
     Running,
     Skipped,
     SubmitRefused,
+    SubmitStarted,
     SubmitUnknown,
     TaskAccepted,
     TaskSucceeded,
@@ -26,9 +33,12 @@ from runner.core.events import (
 from runner.core.job import Job
 
 #: said even where only trouble is said
-TROUBLE = (GaveUp, SubmitUnknown, Skipped, PollSuspended)
+TROUBLE = (GaveUp, SubmitUnknown, Skipped, PollSuspended, Held)
 #: changes that a person follows; the others are steps between
-CHANGES = (*TROUBLE, TaskAccepted, Downloaded, RetryScheduled, SubmitRefused, DownloadDelayed)
+CHANGES = (
+    *TROUBLE, TaskAccepted, Downloaded, RetryScheduled, SubmitRefused, DownloadDelayed, Cancelled,
+    Resolved,
+)  # fmt: skip
 
 #: fields that are said elsewhere in the line, or belong into the state file only
 _APART = frozenset({"at", "spec", "position"})
@@ -41,11 +51,6 @@ def event_name(event: Event) -> str:
 
 def event_json(job: Job, event: Event) -> Mapping[str, Any]:
     """One line of `run --json`."""
-    fields = {
-        field.name: _plain(getattr(event, field.name))
-        for field in dataclasses.fields(event)
-        if field.name not in _APART
-    }
     return {
         "event": event_name(event),
         "at": event.at.isoformat(),
@@ -54,7 +59,16 @@ def event_json(job: Job, event: Event) -> Mapping[str, Any]:
         "task_id": job.task_id,
         "hold": job.hold,
         "charged": job.charged,
-        "fields": fields,
+        "fields": event_fields(event),
+    }
+
+
+def event_fields(event: Event) -> dict[str, Any]:
+    """What an event says beyond its time, as JSON."""
+    return {
+        field.name: _plain(getattr(event, field.name))
+        for field in dataclasses.fields(event)
+        if field.name not in _APART
     }
 
 
@@ -63,13 +77,16 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
     return value
 
 
-def event_line(job: Job, event: Event) -> str:
+def event_line(job: Job, event: Event, *, dated: bool = False) -> str:
     """`12:00:03 done hero-t2 (quickstart/hero-t2.png, 8 cr ($0.08))`, in local time."""
     word, detail = _words(job, event)
-    return f"{clock_time(event.at)} {word} {job.id}" + (f" ({detail})" if detail else "")
+    day = f"{event.at.astimezone():%Y-%m-%d} " if dated else ""
+    return f"{day}{clock_time(event.at)} {word} {job.id}" + (f" ({detail})" if detail else "")
 
 
 def clock_time(at: datetime) -> str:
@@ -102,5 +119,19 @@ def _words(job: Job, event: Event) -> tuple[str, str]:
             return "skipped", f"`{event.parent}` is not done"
         case PollSuspended():
             return "left at Runway", event.reason
+        case Held():
+            return "held", f"{event.code}: {event.reason}"
+        case CancelRequested():
+            return "cancelling", "a person wants it gone"
+        case Cancelled():
+            return "cancelled", event.reason
+        case Reopened():
+            return "fetched anew", "files are missing or damaged"
+        case Imported():
+            return "found on disk", f"task {event.task_id}, {format_credits(job.charged)}"
+        case SubmitStarted():
+            return "sending", f"{format_credits(event.reserve)} set aside"
+        case Resolved():
+            return "resolved", event.verdict.value.replace("_", " ")
         case _:
             return event_name(event).replace("_", " "), ""

@@ -32,8 +32,17 @@ COMMANDS = {
     "plan": ("plan", "Show what a run would do and cost."),
     "run": ("run", "Start a batch, or go on with it."),
     "status": ("status", "Show where a batch stands."),
-    "retry": ("retry", "Queue failed jobs again."),
+    "explain": ("explain", "Say of one job why it waits or failed, and what to do."),
+    "retry": ("retry", "Queue failed and held jobs again."),
     "resolve": ("resolve", "Settle jobs that may have been charged without an answer."),
+    "fetch": ("fetch", "Download what is paid for and not on the disk."),
+    "verify": ("verify", "Check the files of finished jobs."),
+    "doctor": ("doctor", "Check the state file and all that a run rests on."),
+    "pause": ("pause", "Send nothing more of a batch, until `resume`."),
+    "resume": ("resume", "Let a paused batch go on, and release held jobs."),
+    "cancel": ("cancel", "Drop jobs not sent, and tasks that have not begun."),
+    "limits": ("limits", "Show limits and what is in use, or set those of a live run."),
+    "ledger": ("ledger", "Show what was spent, and what is left of every cap."),
     "credits": ("credits", "Show the account: balance, limits, use of today."),
     "task": ("task", "Read or cancel a task at Runway."),
     "models": ("models", "List endpoints, models and prices."),
@@ -105,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         out.error("interrupted")
         return INTERRUPTED
     except Exception:  # noqa: BLE001 - the one place where a bug of ours becomes an exit code
-        traceback.print_exc()
+        out.trace(traceback.format_exc())
         out.error("this is a bug in runway-batch; please report it with the lines above")
         out.hint("the state file is safe: the same command goes on where this one stopped")
         return BUG

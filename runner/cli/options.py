@@ -33,6 +33,10 @@ def setting(flag: str, *names: str, **options: Any) -> Callable[[Decorated], Dec
 
 
 @setting("--state", type=click.Path(path_type=Path), metavar="PATH", help="State file.")
+@setting(
+    "--state-on-network", is_flag=True,
+    help="The state file may lie on a network share: no other machine uses it.",
+)  # fmt: skip
 @setting("--base-url", metavar="URL", help="Where the API is.")
 @setting(
     "--poll-interval", type=float, metavar="SECONDS",
@@ -60,6 +64,7 @@ class Flags:
     """The global flags of one call."""
 
     state: Path | None = None
+    state_on_network: bool = False
     base_url: str | None = None
     poll_interval: float | None = None
     output_dir: Path | None = None
@@ -70,16 +75,18 @@ class Flags:
     given: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def settings(self, *, base_url: str | None = None) -> Settings:
-        """Checked settings; `base_url` overrides the flag."""
+    def settings(self, *, base_url: str | None = None, pretend: bool = False) -> Settings:
+        """Checked settings; `base_url` overrides the flag, `pretend` is for the emulator."""
         from runner.settings import make_settings
 
         return make_settings(
             self.environment,
             state=self.state,
+            state_on_network=self.state_on_network,
             base_url=base_url or self.base_url,
             output_dir=self.output_dir,
             poll_interval_s=self.poll_interval,
+            pretend=pretend,
         )
 
     def output(self) -> Output:
@@ -136,6 +143,9 @@ class BatchCommand(_WithGlobals):
     """A command of ours: `ctx.obj` are the merged `Flags`, the callback gets its own flags only."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        from .log_lines import say_logs
+
+        say_logs()
         ctx.obj = _merged(ctx)
         ctx.meta[COMMAND] = ctx.command_path.partition(" ")[2]
         for name in GLOBAL_NAMES:

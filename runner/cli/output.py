@@ -63,6 +63,11 @@ class Output:
         if message:
             self._labelled("hint", "cyan", message)
 
+    def trace(self, text: str) -> None:
+        """Lines that nobody of ours has written, such as a traceback, on stderr."""
+        for line in text.splitlines():
+            _write(sys.stderr, clean(line))
+
     def problems(self, kind: str, problems: Iterable[Problem]) -> None:
         """Problems of a manifest, by file and line: `file:line:column: message`."""
         colour = "red" if kind == "error" else "yellow"
@@ -96,7 +101,7 @@ class Output:
 
     def json_line(self, value: Mapping[str, Any]) -> None:
         """One object as one line. Escaped to ASCII, so that no control character gets out."""
-        _write(sys.stdout, json.dumps(value))
+        _write(sys.stdout, json.dumps(value).replace("\x7f", "\\u007f"))
 
     def _labelled(self, label: str, colour: str, message: str) -> None:
         if _is_colourful(sys.stderr):

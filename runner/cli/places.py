@@ -66,7 +66,7 @@ def emulator_settings(flags: Flags, home: EmulatorHome, *, speed: float) -> Sett
 
     Only flags of this very call move its state or outputs: a variable means the real ones.
     """
-    settings = flags.settings(base_url=LOOPBACK)
+    settings = flags.settings(base_url=LOOPBACK, pretend=True)
     poll_s = settings.poll_interval_s / speed
     if flags.poll_interval is not None:
         poll_s = flags.poll_interval
@@ -90,14 +90,29 @@ async def find(flags: Flags, target: str | None, *, emulator: bool) -> BatchRef:
     """The batch that a FILE or a name means, real or pretended."""
     from runner.app.batch import find_batch
 
+    return await find_batch(target, _settings_of(flags, target, emulator), here=Path())
+
+
+async def find_all(flags: Flags, target: str | None, *, emulator: bool) -> tuple[Path, str | None]:
+    """A state file and a batch of it; no batch where several are there and none was named."""
+    from runner.app.batch import find_batch, find_batches
+
+    settings = _settings_of(flags, target, emulator)
+    if target is None:
+        state, names, _ = await find_batches(None, settings, here=Path())
+        return state, names[0] if len(names) == 1 else None
+    ref = await find_batch(target, settings, here=Path())
+    return ref.state, ref.name
+
+
+def _settings_of(flags: Flags, target: str | None, emulator: bool) -> Settings:
     here = folder_of(target)
     home = emulator_home(here)
     if emulator:
-        settings = emulator_settings(flags, home, speed=1)
-    else:
-        settings = flags.settings()
-        _point_to_emulator(settings, here, home)
-    return await find_batch(target, settings, here=Path())
+        return emulator_settings(flags, home, speed=1)
+    settings = flags.settings()
+    _point_to_emulator(settings, here, home)
+    return settings
 
 
 def _point_to_emulator(settings: Settings, here: Path, home: EmulatorHome) -> None:
@@ -109,6 +124,11 @@ def _point_to_emulator(settings: Settings, here: Path, home: EmulatorHome) -> No
 def suffix(target: str | None, *, emulator: bool) -> str:
     """What `runway-batch resolve JOB` needs to find the same batch again."""
     return (f" --batch {target}" if target else "") + _emulator_flag(emulator)
+
+
+def after(target: str | None, *, emulator: bool) -> str:
+    """What `runway-batch resume` needs to find the same batch again."""
+    return (f" {target}" if target else "") + _emulator_flag(emulator)
 
 
 def run_command(target: str | None, *, emulator: bool) -> str:

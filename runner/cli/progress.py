@@ -9,12 +9,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from runner.clock import Clock
+from runner.core.commands import Wait
 from runner.core.events import Event
 from runner.core.job import Job
+from runner.core.outcome import Reason
 from runner.ports import Listener
 
 from .board import Board
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 #: seconds between two pictures of the live table
 FRAME_S = 0.25
+#: a wait that ends sooner is not worth a line
+LONG_WAIT = timedelta(minutes=1)
 #: lanes shown; more would push the table off the screen
 MOST_LANES = 12
 #: display: the events that are said in a line of their own
@@ -93,6 +98,19 @@ class RunDisplay:
     def _tell(self, job: Job, event: Event) -> None:
         if isinstance(event, _SAID[self._show.display]):
             self._out.say(event_line(job, event))
+
+    def on_notice(self, notice: Wait | Reason) -> None:
+        """Say what keeps the run from going on for more than a moment."""
+        if self._show.display == "none":
+            return
+        now = self._clock.now()
+        if isinstance(notice, Reason):
+            self._out.say(f"{clock_time(now)} held: {notice.message}")
+            self._out.hint(notice.hint)
+        elif notice.until is None or notice.until - now > LONG_WAIT:
+            until = f", until {clock_time(notice.until)}" if notice.until else ""
+            where = notice.lane or "everything"
+            self._out.say(f"{clock_time(now)} waiting {where}: {notice.reason}{until}")
 
     def _stats(self) -> None:
         self._out.say(f"{clock_time(self._clock.now())} {self._board.line()}")

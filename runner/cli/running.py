@@ -3,46 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import click
 
 from runner.app.batch import BatchRef, batch_status
 from runner.app.control import RunControl
+from runner.app.handover import standing
 from runner.app.project import Project, caps_of, load_project
-from runner.app.run import RunOptions, RunResult, run_batch
+from runner.app.run import RunResult, run_batch
 from runner.clock import SystemClock
 from runner.core.plan import Plan
 from runner.settings import Settings
 
 from .board import Board
-from .consent import Purse, agree
-from .emulator_process import SPEED, ensure_emulator
+from .consent import agree
+from .emulator_process import ensure_emulator
+from .joining import join_run
 from .options import Flags
-from .output import Output
-from .places import emulator_home, emulator_settings
+from .output import Output, clean
+from .places import emulator_home
 from .progress import RunDisplay, Show
+from .run_request import RunRequest, options_of, purse_of, settings_for
 from .show_run import Ending, ending_json, reason_errors, show_ending
 from .signals import SignalWatch
 from .stopping import Stopper
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunRequest:
-    """What `run` was told."""
-
-    file: Path
-    command: str = "run"
-    max_credits: int | None = None
-    jobs: Mapping[str | None, int] = field(default_factory=dict)
-    yes: bool = False
-    take_over: bool = False
-    emulator: bool = False
-    speed: float = SPEED
-    display: str | None = None
-    stats_s: float = 60.0
 
 
 async def run_file(flags: Flags, request: RunRequest) -> Ending:
@@ -51,12 +36,14 @@ async def run_file(flags: Flags, request: RunRequest) -> Ending:
     settings = settings_for(flags, request)
     project = load_project(request.file, settings)
     show_warnings(out, project)
-    if request.emulator:
-        home = emulator_home(request.file.parent)
-        card = await ensure_emulator(home, speed=request.speed, clock=clock)
-        settings = replace(settings, base_url=card.url)
-        out.say(f"emulator at {card.url}, speed {card.speed:g}: nothing is spent")
-    result = await _run(flags, request, project, settings)
+    before = await standing(project)
+    if before.is_paused:
+        out.warning(f"batch `{project.batch}` is paused: nothing is sent until `resume`")
+    if before.live is not None and not request.take_over:
+        result = await join_run(flags, request, project, before.live)
+    else:
+        settings = await _at_service(request, settings, out)
+        result = await _run(flags, request, project, settings)
     ending = Ending(
         result=result,
         status=await batch_status(BatchRef(state=project.state, name=project.batch)),
@@ -70,13 +57,23 @@ async def run_file(flags: Flags, request: RunRequest) -> Ending:
     return ending
 
 
+async def _at_service(request: RunRequest, settings: Settings, out: Output) -> Settings:
+    """With the address of the emulator, where that is what it runs on."""
+    if not request.emulator:
+        return settings
+    home = emulator_home(request.file.parent)
+    card = await ensure_emulator(home, speed=request.speed, clock=SystemClock())
+    out.say(f"emulator at {card.url}, speed {card.speed:g}: nothing is spent")
+    return replace(settings, base_url=card.url)
+
+
 async def _run(
     flags: Flags, request: RunRequest, project: Project, settings: Settings
 ) -> RunResult:
     out, clock, board, control = flags.output(), SystemClock(), Board(), RunControl()
     stopper = Stopper(control, board, out)
     watch = SignalWatch(stopper)
-    purse = _purse(flags, request, project)
+    purse = purse_of(flags, request, project)
     async with RunDisplay(_show(flags, request), board, out, clock) as display:
 
         def gate(plan: Plan) -> int | None:
@@ -92,28 +89,12 @@ async def _run(
                 project,
                 settings,
                 gate,
-                options=RunOptions(jobs=request.jobs, take_over=request.take_over),
+                options=options_of(request, clock.now()),
                 listeners=display.listeners,
+                onlookers=[display.on_notice],
                 control=control,
                 clock=clock,
             )
-
-
-def _purse(flags: Flags, request: RunRequest, project: Project) -> Purse:
-    return Purse(
-        budget=project.manifest.budget.credits,
-        max_credits=request.max_credits,
-        confirm_over=project.manifest.confirm_over,
-        yes=request.yes,
-        interactive=sys.stdin.isatty() and sys.stderr.isatty() and not flags.is_ci,
-    )
-
-
-def settings_for(flags: Flags, request: RunRequest) -> Settings:
-    if request.emulator:
-        home = emulator_home(request.file.parent)
-        return emulator_settings(flags, home, speed=request.speed)
-    return flags.settings()
 
 
 def show_warnings(out: Output, project: Project) -> None:
@@ -150,4 +131,4 @@ def _show(flags: Flags, request: RunRequest) -> Show:
 
 def _ask(watch: SignalWatch, question: str) -> bool:
     with watch.paused():
-        return click.confirm(question, default=False, err=True)
+        return click.confirm(clean(question), default=False, err=True)

@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.app.capcheck import CapCheck
+from runner.app.forecast import QuotaForecast
 from runner.core.credits import format_credits
 from runner.core.job import ACTIVE
 from runner.core.plan import Action, Plan, PlanEntry
 from runner.errors import Problem
 
 from .output import Output
+from .quotas import iso, local_time, quota_json, quota_words
 
+_CAP_WORDS = {
+    "run": "this run", "day": "24 hours", "month": "30 days",
+    "balance": "what the account has to spare",
+}  # fmt: skip
 #: ids named in one line
 MOST_IDS = 5
 
@@ -66,7 +72,12 @@ def unpriced(plan: Plan) -> list[str]:
     return [entry.spec.id for entry in plan.starting if entry.spec.estimate.worst is None]
 
 
-def plan_json(plan: Plan, caps: Sequence[CapCheck], warnings: Iterable[Problem]) -> dict[str, Any]:
+def plan_json(
+    plan: Plan,
+    caps: Sequence[CapCheck],
+    warnings: Iterable[Problem],
+    quotas: Sequence[QuotaForecast] = (),
+) -> dict[str, Any]:
     cost = plan.cost
     return {
         "jobs": len(plan.entries),
@@ -84,6 +95,11 @@ def plan_json(plan: Plan, caps: Sequence[CapCheck], warnings: Iterable[Problem])
             {"name": cap.name, "limit": cap.limit, "used": cap.used, "worst": cap.worst,
              "passes": cap.passes}
             for cap in caps
+        ],
+        "quotas": [
+            quota_json(found.quota)
+            | {"starting": found.starting, "last_start": iso(found.last_start)}
+            for found in quotas
         ],
         "duplicates": _priced(plan.duplicates),
         "renamed": _priced(plan.renamed),
@@ -111,7 +127,9 @@ def _of(plan: Plan, action: Action) -> list[PlanEntry]:
     return [entry for entry in plan.entries if entry.action is action]
 
 
-def show_plan(plan: Plan, caps: Sequence[CapCheck], out: Output) -> None:
+def show_plan(
+    plan: Plan, caps: Sequence[CapCheck], out: Output, quotas: Sequence[QuotaForecast] = ()
+) -> None:
     """The table on stdout, notes below it."""
     rows = [
         (
@@ -122,7 +140,8 @@ def show_plan(plan: Plan, caps: Sequence[CapCheck], out: Output) -> None:
     ]  # fmt: skip
     out.table(("template", ">jobs", "model", "action", ">at worst"), rows)
     out.data()
-    for line in (*_cost_lines(plan), *(_cap_line(cap) for cap in caps), *_notes(plan)):
+    lines = [*_cost_lines(plan), *map(_cap_line, caps), *map(_quota_line, quotas), *_notes(plan)]
+    for line in lines:
         out.data(line)
 
 
@@ -143,9 +162,19 @@ def _cap_line(cap: CapCheck) -> str:
     return f"cap       {cap_words(cap.name)}: {format_credits(cap.limit)}{used}: {verdict}"
 
 
+def _quota_line(found: QuotaForecast) -> str:
+    """Only a forecast: what others create, and tasks that fail, make it later."""
+    text = f"quota     {found.quota.lane}: {quota_words(found.quota)}"
+    if found.last_start is None:
+        return text
+    return (
+        f"{text}; the last of {found.starting:,} jobs starts about {local_time(found.last_start)}"
+    )
+
+
 def cap_words(name: str) -> str:
     """A cap's name for people: those of runs carry an id that says nothing to them."""
-    return "this run" if name.partition(":")[0] == "run" else name
+    return _CAP_WORDS.get(name.partition(":")[0], name)
 
 
 def _notes(plan: Plan) -> Iterable[str]:

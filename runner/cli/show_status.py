@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,14 +13,17 @@ from runner.core.lifecycle import OUTPUT_LIFE
 from runner.core.summary import BatchSummary, job_json, summary_json
 
 from .output import Output
-from .show_plan import names_of
+from .quotas import iso, local_time, quota_json, quota_words
+from .show_plan import cap_words, names_of
 
 #: the order in which counts are shown
 _ORDER = (
     JobStatus.DONE, JobStatus.DOWNLOADING, JobStatus.RUNNING, JobStatus.QUEUED,
     JobStatus.SUBMITTING, JobStatus.PENDING, JobStatus.IN_DOUBT, JobStatus.FAILED,
-    JobStatus.SKIPPED,
+    JobStatus.SKIPPED, JobStatus.HELD, JobStatus.CANCELLED,
 )  # fmt: skip
+#: on a terminal, from so many jobs on, the finished ones are counted and not listed
+MOST_LISTED = 200
 
 
 def status_json(status: BatchStatus, *, state: str) -> dict[str, Any]:
@@ -30,22 +33,41 @@ def status_json(status: BatchStatus, *, state: str) -> dict[str, Any]:
             "name": status.summary.batch,
             "state": state,
             "live": status.live,
+            "paused_at": iso(stored.paused_at) if stored else None,
             "manifest": stored.manifest if stored else None,
             "output_dir": stored.output_dir if stored else None,
             "service": stored.base_url if stored else None,
         },
         **summary_json(status.summary),
+        "waits": [
+            {"lane": wait.lane, "code": wait.code, "reason": wait.reason, "until": iso(wait.until)}
+            for wait in status.waits
+        ],
+        "quotas": [quota_json(quota) for quota in status.quotas.values()],
         "jobs": [job_json(line.job, reason=line.reason) for line in status.jobs],
     }
 
 
-def show_status(status: BatchStatus, out: Output, *, suffix: str = "") -> None:
-    """Table, numbers, and the ways out of what needs a person."""
-    out.table(("job", "status", "model", ">credits", "about"), (_row(x) for x in status.jobs))
+def show_status(status: BatchStatus, out: Output, *, suffix: str = "", fold: bool = False) -> None:
+    """Table, numbers, and the ways out of what needs a person.
+
+    Args:
+        status: the batch.
+        out: where it is shown.
+        suffix: what commands about its jobs need to find it again.
+        fold: finished jobs of a long list are counted, not listed.
+    """
+    listed = status.jobs
+    if fold and len(listed) > MOST_LISTED:
+        listed = [line for line in listed if line.job.status is not JobStatus.DONE]
+    out.table(("job", "status", "model", ">credits", "about"), (_row(x) for x in listed))
+    if hidden := len(status.jobs) - len(listed):
+        out.data(f"and {hidden:,} that are done: `--all` lists them")
     out.data()
     live = ", a run works on it" if status.live else ""
-    out.data(f"{status.summary.batch}: {counts_line(status.summary)}{live}")
-    for line in money_lines(status.summary, of_run=status.live):
+    paused = ", paused" if status.batch and status.batch.paused_at else ""
+    out.data(f"{status.summary.batch}: {counts_line(status.summary)}{live}{paused}")
+    for line in (*money_lines(status.summary, of_run=status.live), *wait_lines(status)):
         out.data(line)
     jobs = [line.job for line in status.jobs]
     for line in ways_out([job for job in jobs if job.status is JobStatus.IN_DOUBT], suffix):
@@ -75,6 +97,8 @@ def _about(line: JobLine) -> str:
         return f"waits: {line.reason}"
     if job.status is JobStatus.DONE:
         return ", ".join(output.path for output in job.outputs)
+    if job.status is JobStatus.CANCELLED and job.error:
+        return job.error.message
     error = f"{job.error.code}: {job.error.message}" if job.error else ""
     if job.collect_by is not None:
         by = f"collect by {job.collect_by.astimezone():%Y-%m-%d %H:%M}"
@@ -102,11 +126,23 @@ def money_lines(summary: BatchSummary, *, of_run: bool) -> list[str]:
         parts.append(f"of {format_credits(summary.cap.limit)}")
     lines = ["credits: " + ", ".join(parts)]
     for cap in summary.caps:
-        name = "of this run" if cap.name.startswith("run") else cap.name
-        if name == "batch" or (name != cap.name and not of_run):
+        is_run = cap.name.startswith("run:")
+        if cap.name == "batch" or (is_run and not of_run):
             continue
+        name = "of this run" if is_run else cap_words(cap.name)
         lines.append(f"cap {name}: {format_credits(cap.used)} of {format_credits(cap.limit)}")
     return lines
+
+
+def wait_lines(status: BatchStatus) -> Iterator[str]:
+    """Why nothing starts, and how the daily quotas of the batch's models stand."""
+    for wait in status.waits:
+        until = f" until {local_time(wait.until)}" if wait.until else ""
+        yield f"waits {wait.lane or 'all'}: {wait.reason}{until}"
+    lanes = {line.job.lane for line in status.jobs}
+    for quota in status.quotas.values():
+        if quota.lane in lanes and quota.most is not None:
+            yield f"quota {quota.lane}: {quota_words(quota)}"
 
 
 def ways_out(in_doubt: Sequence[Job], suffix: str) -> Iterable[str]:

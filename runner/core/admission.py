@@ -1,10 +1,10 @@
-"""Which jobs start now, and why the others wait."""
+"""Which jobs start now; why the others wait is said in waiting.py."""
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 
 from runner.core.job import Job, JobStatus
@@ -50,48 +50,55 @@ def _order(job: Job) -> tuple[int, int, str]:
     return (-job.spec.priority, job.position, job.id)
 
 
-def admit(ready: ReadyQueue, slots: Slots, live: Iterable[Job], now: datetime) -> list[Job]:
+def admit(
+    ready: ReadyQueue,
+    slots: Slots,
+    live: Iterable[Job],
+    now: datetime,
+    *,
+    closed: Collection[str] = (),
+    allowance: Callable[[str], int | None] = lambda _lane: None,
+    may_start: Callable[[Job], bool] = lambda _job: True,
+) -> list[Job]:
     """Take from the queue what may start now, best first over all lanes.
 
-    `live` are the jobs a run works on. Those that download hold no slot; those still pending are
-    about to be sent, so they do.
+    Args:
+        ready: jobs that could start.
+        slots: the account's limits.
+        live: the jobs a run works on. Those that download hold no slot; those still pending are
+            about to be sent, so they do.
+        now: the time.
+        closed: lanes that start nothing.
+        allowance: jobs that a lane may start beyond those under way; None = no such limit.
+        may_start: asked last; a job that may not is taken from the queue all the same.
     """
     used = Counter(job.lane for job in live if job.status is not JobStatus.DOWNLOADING)
     total = used.total()
     admitted: list[Job] = []
-    open_lanes = {lane for lane in ready.lanes() if slots.paused(lane, now) is None}
+    open_lanes = {
+        lane for lane in ready.lanes() if lane not in closed and slots.paused(lane, now) is None
+    }
+    started: Counter[str] = Counter()
     while slots.total is None or total < slots.total:
         open_lanes = {
             lane
             for lane in open_lanes
-            if not ready.is_empty(lane) and used[lane] < slots.capacity(lane)
+            if not ready.is_empty(lane)
+            and used[lane] < slots.capacity(lane)
+            and _is_within(started[lane], allowance(lane))
         }
         if not open_lanes:
             break
         lane = min(open_lanes, key=lambda name: _order(ready.first(name)))
-        admitted.append(ready.pop(lane))
+        job = ready.pop(lane)
+        if not may_start(job):
+            continue
+        admitted.append(job)
+        started[lane] += 1
         used[lane] += 1
         total += 1
     return admitted
 
 
-def why_waiting(job: Job, needs: Sequence[Job], now: datetime, *, no_room: str = "") -> str:
-    """Why a pending job does not move, for people; empty where it is not pending.
-
-    Args:
-        job: the job.
-        needs: the jobs it needs.
-        now: the time.
-        no_room: what the budget says, where the job's reserve does not fit.
-    """
-    if job.status is not JobStatus.PENDING:
-        return ""
-    for parent in needs:
-        if parent.status is not JobStatus.DONE:
-            return f"needs `{parent.id}` ({parent.status})"
-        if parent.stale:
-            return f"parent is stale: `{parent.id}`"
-    if job.not_before is not None and job.not_before > now:
-        cause = f": {job.error.message}" if job.error else ""
-        return f"back-off until {job.not_before:%H:%M:%S} UTC{cause}"
-    return no_room or "slot"
+def _is_within(started: int, allowance: int | None) -> bool:
+    return allowance is None or started < allowance

@@ -96,6 +96,7 @@ class TaskSucceeded:
     at: datetime
     credits: int | None  # final charge; None where the API does not say: the hold is taken
     outputs: int | None = None  # how many there are to fetch
+    collect_by: datetime | None = None  # when the first of its links dies, where it says so
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +132,7 @@ class RetryScheduled:
     code: str
     reason: str
     credits: int | None
+    counted: bool = True  # False: the service was out, which is not the job's fault
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +162,50 @@ class Skipped:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """Its group failed too often: nothing of it is sent until a person says so."""
+
+    at: datetime
+    code: str
+    reason: str
+    group: str = ""  # which group, as `kind:name`; empty for the whole batch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CancelRequested:
+    """A person wants the task gone; on disk before the DELETE leaves."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cancelled:
+    """Dropped before it was sent, or deleted at Runway before it had a result."""
+
+    at: datetime
+    reason: str
+    #: what the attempt cost; None: nobody can say any more, so the hold is booked as spent
+    credits: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reopened:
+    """Files of a finished job are missing or damaged, and its task still exists."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Imported:
+    """Found finished on disk, by a sidecar that the state file knew nothing of."""
+
+    at: datetime
+    task_id: str
+    outputs: tuple[OutputFile, ...]
+    credits: int | None  # what the sidecar says it cost; None: the worst case
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Requeued:
     """A person asked for another try, or the failed parent is tried again."""
 
@@ -178,5 +224,6 @@ class Resolved:
 Event: TypeAlias = (
     Added | Edited | Flagged | SubmitStarted | TaskAccepted | SubmitUnknown | SubmitRefused
     | Running | TaskSucceeded | Verified | Downloaded | DownloadDelayed | RetryScheduled | GaveUp
-    | PollSuspended | Skipped | Requeued | Resolved
+    | PollSuspended | Skipped | Held | CancelRequested | Cancelled | Reopened | Imported
+    | Requeued | Resolved
 )  # fmt: skip

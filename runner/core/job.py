@@ -22,6 +22,8 @@ class JobStatus(StrEnum):
     FAILED = "failed"  # a person decides whether to try again
     IN_DOUBT = "in_doubt"  # the create may have arrived, and we have no task id
     SKIPPED = "skipped"  # a job it needs has failed
+    HELD = "held"  # its group failed too often: a person looks first
+    CANCELLED = "cancelled"  # a person does not want it any more
 
 
 #: holds one of the account's slots
@@ -76,6 +78,7 @@ class Job:
     hold: int = 0  # credits reserved or in doubt for the present attempt
     charged: int = 0  # credits settled, over all attempts
     error: Failure | None = None
+    cancel_requested: bool = False  # a DELETE may be under way: a later 404 means cancelled
     stale: bool = False  # what the manifest says now would make something else
     orphaned: bool = False  # no longer in the manifest
 

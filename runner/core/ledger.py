@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from runner.core.events import (
     Event,
+    Imported,
     Resolved,
     SubmitStarted,
     SubmitUnknown,
@@ -19,7 +21,7 @@ from runner.core.events import (
     Verdict,
 )
 from runner.core.job import Job, JobStatus
-from runner.core.lifecycle import settled_credits
+from runner.core.lifecycle import HOLDING, settled_credits
 
 
 class EntryState(StrEnum):
@@ -39,6 +41,32 @@ class LedgerMove:
     credits: int  # the entry's new amount
     #: a reserve must fit under every cap that applies; everything else already happened
     must_fit: bool = False
+    #: whether the create arrived, and so counts in the account's daily use; None = nobody knows
+    arrived: bool | None = None
+    #: what Runway took for it at once, where it said so; None leaves what is known
+    asked: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """The ledger's entry of one attempt, with who paid for it and when."""
+
+    batch: str
+    job: str
+    attempt: int
+    endpoint: str
+    lane: str
+    tags: tuple[str, ...]
+    state: EntryState
+    credits: int  # reserved, in doubt or charged
+    asked: int | None  # what Runway took at the create, where it said so
+    arrived: bool | None  # None = nobody knows
+    intended_at: datetime  # a charge dates from its intent
+    answered_at: datetime | None  # of the create; also when it was given up as in doubt
+    settled_at: datetime | None
+    user: str = ""
+    host: str = ""
+    command: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,13 +92,18 @@ class Caps:
     run: int | None = None
     models: Mapping[str, int] = field(default_factory=dict)
     tags: Mapping[str, int] = field(default_factory=dict)
+    #: any 24 hours, and any 30 days, over all batches of the state file
+    day: int | None = None
+    month: int | None = None
+    #: the account's balance that our spending never goes below
+    keep_balance: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cap:
     """A cap as it stands, and what counts against it, in credits."""
 
-    name: str  # batch, run:ID, model:LANE, tag:TAG
+    name: str  # batch, run:ID, model:LANE, tag:TAG, day, month, balance
     limit: int
     used: int
 
@@ -83,7 +116,13 @@ def ledger_move(job: Job, event: Event) -> LedgerMove | None:
     """What the event does to the ledger, seen before `job` changes; None = nothing."""
     credits = settled_credits(job, event)
     if credits is not None:
-        return LedgerMove(attempt=job.attempt, state=EntryState.SETTLED, credits=credits)
+        is_new = isinstance(event, Imported) and job.status not in HOLDING
+        return LedgerMove(
+            attempt=job.attempt + is_new,
+            state=EntryState.SETTLED,
+            credits=credits,
+            arrived=_arrived(job, event, credits),
+        )
     match event:
         case SubmitStarted():
             return LedgerMove(
@@ -94,13 +133,36 @@ def ledger_move(job: Job, event: Event) -> LedgerMove | None:
             )
         case TaskAccepted():
             raised = max(job.hold, event.estimated or 0)
-            return LedgerMove(attempt=job.attempt, state=EntryState.RESERVED, credits=raised)
+            return LedgerMove(
+                attempt=job.attempt,
+                state=EntryState.RESERVED,
+                credits=raised,
+                arrived=True,
+                asked=event.estimated,
+            )
         case SubmitUnknown():
             return LedgerMove(attempt=job.attempt, state=EntryState.IN_DOUBT, credits=job.hold)
         case Resolved(verdict=Verdict.ADOPTED):
-            return LedgerMove(attempt=job.attempt, state=EntryState.RESERVED, credits=job.hold)
+            return LedgerMove(
+                attempt=job.attempt, state=EntryState.RESERVED, credits=job.hold, arrived=True
+            )
         case _:
             return None
+
+
+def _arrived(job: Job, event: Event, credits: int) -> bool | None:
+    """Whether the create of an attempt that is settled now had reached Runway.
+
+    A person who takes the worst case has no proof, and of a file found on disk nobody knows when
+    its task was created.
+    """
+    if isinstance(event, Imported):
+        return None
+    if isinstance(event, Resolved):
+        return False if event.verdict is Verdict.NOT_ARRIVED else None
+    if job.status is JobStatus.SUBMITTING:
+        return None if credits else False
+    return True
 
 
 def totals_of(jobs: Iterable[Job]) -> LedgerTotals:

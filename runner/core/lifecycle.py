@@ -12,13 +12,18 @@ from typing import Any
 
 from runner.core.events import (
     Added,
+    Cancelled,
+    CancelRequested,
     DownloadDelayed,
     Downloaded,
     Edited,
     Event,
     Flagged,
     GaveUp,
+    Held,
+    Imported,
     PollSuspended,
+    Reopened,
     Requeued,
     Resolved,
     RetryScheduled,
@@ -55,6 +60,9 @@ TRANSITIONS: Mapping[tuple[JobStatus, type[Any]], JobStatus] = {
     (_S.PENDING, Skipped): _S.SKIPPED,
     (_S.PENDING, GaveUp): _S.FAILED,  # an input that cannot be used: nothing was sent
     (_S.PENDING, SubmitRefused): _S.PENDING,  # an input could not be uploaded yet
+    (_S.PENDING, Held): _S.HELD,
+    (_S.PENDING, Cancelled): _S.CANCELLED,
+    (_S.PENDING, Imported): _S.DONE,
     (_S.SUBMITTING, TaskAccepted): _S.QUEUED,
     (_S.SUBMITTING, SubmitUnknown): _S.IN_DOUBT,
     (_S.SUBMITTING, SubmitRefused): _S.PENDING,
@@ -64,26 +72,44 @@ TRANSITIONS: Mapping[tuple[JobStatus, type[Any]], JobStatus] = {
     (_S.QUEUED, RetryScheduled): _S.PENDING,
     (_S.QUEUED, GaveUp): _S.FAILED,
     (_S.QUEUED, PollSuspended): _S.QUEUED,
+    (_S.QUEUED, CancelRequested): _S.QUEUED,
+    (_S.QUEUED, Cancelled): _S.CANCELLED,
     (_S.RUNNING, TaskSucceeded): _S.DOWNLOADING,
     (_S.RUNNING, RetryScheduled): _S.PENDING,
     (_S.RUNNING, GaveUp): _S.FAILED,
     (_S.RUNNING, PollSuspended): _S.RUNNING,
+    (_S.RUNNING, CancelRequested): _S.RUNNING,
+    (_S.RUNNING, Cancelled): _S.CANCELLED,
     (_S.DOWNLOADING, Verified): _S.DOWNLOADING,
     (_S.DOWNLOADING, Downloaded): _S.DONE,
     (_S.DOWNLOADING, DownloadDelayed): _S.DOWNLOADING,
     (_S.DOWNLOADING, GaveUp): _S.FAILED,  # the task is gone before all outputs were here
+    (_S.DONE, Reopened): _S.DOWNLOADING,
     (_S.FAILED, Edited): _S.PENDING,
     (_S.FAILED, Requeued): _S.PENDING,
+    (_S.FAILED, Imported): _S.DONE,
     (_S.SKIPPED, Edited): _S.PENDING,
     (_S.SKIPPED, Requeued): _S.PENDING,
+    (_S.SKIPPED, Cancelled): _S.CANCELLED,
+    (_S.SKIPPED, Imported): _S.DONE,
+    (_S.HELD, Edited): _S.PENDING,
+    (_S.HELD, Requeued): _S.PENDING,
+    (_S.HELD, Cancelled): _S.CANCELLED,
+    (_S.HELD, Imported): _S.DONE,
+    (_S.CANCELLED, Edited): _S.CANCELLED,  # stays so until a person asks for another try
+    (_S.CANCELLED, Requeued): _S.PENDING,
+    (_S.CANCELLED, Imported): _S.DONE,
     (_S.IN_DOUBT, Resolved): _S.IN_DOUBT,  # the verdict decides: see RESOLVED
+    (_S.IN_DOUBT, Imported): _S.DONE,
 }
+
+_BY_A_PERSON = frozenset({Requeued, Edited, Resolved, Cancelled, Imported, Reopened})
 
 #: statuses that only a person, or an edit of the manifest, changes
 RESTING = frozenset(
     status
     for status in JobStatus
-    if all(event in {Requeued, Edited, Resolved} for held, event in TRANSITIONS if held is status)
+    if all(event in _BY_A_PERSON for held, event in TRANSITIONS if held is status)
 )
 
 
@@ -127,16 +153,21 @@ def settled_credits(job: Job, event: Event) -> int | None:
 
     A charge that the API does not name is the whole hold: never assume that money came back.
     """
-    if isinstance(event, TaskSucceeded | RetryScheduled | GaveUp) and job.status in _HOLDING:
+    if isinstance(event, _CHARGING) and job.status in HOLDING:
         return job.hold if event.credits is None else event.credits
-    if isinstance(event, SubmitRefused) and job.status in _HOLDING:
+    if isinstance(event, Imported):
+        return job.spec.reserve if event.credits is None else event.credits
+    if isinstance(event, SubmitRefused) and job.status in HOLDING:
         return 0
     if isinstance(event, Resolved) and event.verdict is not Verdict.ADOPTED:
         return 0 if event.verdict is Verdict.NOT_ARRIVED else job.hold
     return None
 
 
-_HOLDING = frozenset({_S.SUBMITTING, _S.QUEUED, _S.RUNNING, _S.IN_DOUBT})
+#: statuses whose present attempt has credits set aside
+HOLDING = frozenset({_S.SUBMITTING, _S.QUEUED, _S.RUNNING, _S.IN_DOUBT})
+#: events that name what the attempt cost
+_CHARGING = TaskSucceeded | RetryScheduled | GaveUp | Cancelled | Imported
 
 
 def _changes(job: Job, event: Event) -> dict[str, Any]:
@@ -151,7 +182,8 @@ def _changes(job: Job, event: Event) -> dict[str, Any]:
 def _field_changes(job: Job, event: Event) -> dict[str, Any]:  # one arm an event: a table in code
     match event:
         case Edited():
-            fresh = {"tries": 0, "refusals": 0, "not_before": None, "error": None, "task_id": None}
+            why = job.error if job.status is _S.CANCELLED else None  # it stays cancelled
+            fresh = {"tries": 0, "refusals": 0, "not_before": None, "error": why, "task_id": None}
             return {"spec": event.spec, "position": event.position, "stale": False,
                     "orphaned": False, **fresh}  # fmt: skip
         case Flagged():
@@ -159,7 +191,7 @@ def _field_changes(job: Job, event: Event) -> dict[str, Any]:  # one arm an even
         case SubmitStarted():
             return {"attempt": job.attempt + 1, "hold": event.reserve, "task_id": None,
                     "not_before": None, "outputs": (), "expected": None,
-                    "download_tries": 0}  # fmt: skip
+                    "download_tries": 0, "cancel_requested": False}  # fmt: skip
         case TaskAccepted():
             return {**_with_task(job, event.task_id), "hold": max(job.hold, event.estimated or 0)}
         case SubmitUnknown():
@@ -168,8 +200,8 @@ def _field_changes(job: Job, event: Event) -> dict[str, Any]:  # one arm an even
             return {"refusals": job.refusals + 1, "not_before": event.not_before,
                     "error": Failure(code=event.code, message=event.reason)}  # fmt: skip
         case TaskSucceeded():
-            return {"collect_by": event.at + OUTPUT_LIFE, "expected": event.outputs or None,
-                    "error": None}  # fmt: skip
+            return {"collect_by": event.collect_by or event.at + OUTPUT_LIFE,
+                    "expected": event.outputs or None, "error": None}  # fmt: skip
         case Verified():
             kept = tuple(o for o in job.outputs if o.index != event.output.index)
             return {"outputs": tuple(sorted((*kept, event.output), key=lambda o: o.index))}
@@ -181,6 +213,7 @@ def _field_changes(job: Job, event: Event) -> dict[str, Any]:  # one arm an even
                     "error": Failure(code="DOWNLOAD", message=event.reason)}  # fmt: skip
         case RetryScheduled():
             return {"task_id": None, "not_before": event.not_before,
+                    "tries": job.tries if event.counted else max(0, job.tries - 1),
                     "error": Failure(code=event.code, message=event.reason)}  # fmt: skip
         case GaveUp():
             return {"not_before": None, "error": Failure(code=event.code, message=event.reason)}
@@ -188,12 +221,30 @@ def _field_changes(job: Job, event: Event) -> dict[str, Any]:  # one arm an even
             return {"error": Failure(code="POLL_SUSPENDED", message=event.reason)}
         case Skipped():
             return {"error": Failure(code="PARENT", message=f"`{event.parent}` is not done")}
+        case Held():
+            return {"not_before": None, "error": Failure(code=event.code, message=event.reason)}
+        case CancelRequested():
+            return {"cancel_requested": True}
+        case Cancelled():
+            return {"not_before": None, "error": Failure(code="CANCELLED", message=event.reason)}
+        case Reopened():
+            return {"results": max(0, job.results - 1), "download_tries": 0}
+        case Imported():
+            return _imported(job, event)
         case Requeued():
             return {"tries": 0, "refusals": 0, "not_before": None, "error": None, "task_id": None}
         case Resolved():
             return _resolved(job, event)
         case _:
             return {}
+
+
+def _imported(job: Job, event: Imported) -> dict[str, Any]:
+    known = event.task_id in job.task_ids
+    return {"attempt": job.attempt + (job.status not in HOLDING), "task_id": event.task_id,
+            "task_ids": job.task_ids if known else (*job.task_ids, event.task_id),
+            "outputs": event.outputs, "expected": len(event.outputs), "results": job.results + 1,
+            "not_before": None, "collect_by": None, "error": None}  # fmt: skip
 
 
 def _with_task(job: Job, task_id: str) -> dict[str, Any]:

@@ -48,6 +48,16 @@ class Bounds:
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Terms:
+    """What a create needs besides its reserve; judged in the transaction of its intent."""
+
+    slots: int  # tasks of the lane at Runway at once, over all live runs of the account
+    refusals: int  # jobs in flight of a group that has no success yet
+    #: for `keep_balance`: a reading asked for earlier than this is too old
+    balance_from: datetime | None = None
+
+
 class Slots:
     """The limits of one account, and what is known about lanes it does not list."""
 
@@ -56,6 +66,10 @@ class Slots:
         self._models: dict[str, int | None] = {}
         self._absent: dict[str, _AbsentLane] = {}
         self._pauses: dict[str, Pause] = {}
+
+    def set_bounds(self, bounds: Bounds) -> None:
+        """New upper bounds, for what starts from now on."""
+        self._bounds = bounds
 
     @property
     def total(self) -> int | None:

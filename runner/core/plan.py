@@ -15,7 +15,7 @@ from enum import StrEnum
 from runner.core.credits import CostBand
 from runner.core.events import Added, Edited, Event, Flagged, Requeued
 from runner.core.job import Job, JobStatus
-from runner.core.lifecycle import create, transition
+from runner.core.lifecycle import TRANSITIONS, create, transition
 from runner.core.spec import JobSpec
 
 
@@ -24,14 +24,18 @@ class Action(StrEnum):
 
     NEW = "new"
     KEEP = "keep"  # as stored
-    EDIT = "edit"  # judged afresh: the stored job had nothing to lose
+    EDIT = "edit"  # judged afresh: the stored job had nothing to lose; a cancelled one stays so
     REQUEUE = "requeue"  # was skipped for a job that is on its way again
     STALE = "stale"  # kept as it is, or collected as submitted; the new content is not made
     ORPHAN = "orphan"  # no longer in the manifest; in-flight ones are still collected
 
 
-#: statuses in which a job takes a new content over at once
-_REPLACEABLE = frozenset({JobStatus.PENDING, JobStatus.FAILED, JobStatus.SKIPPED})
+#: statuses in which a job takes a new content over at once: nothing of it is paid or under way
+_REPLACEABLE = frozenset(
+    {JobStatus.PENDING, JobStatus.HELD, JobStatus.SKIPPED, JobStatus.FAILED, JobStatus.CANCELLED}
+)
+#: statuses of a job that the jobs which need it cannot go on from
+_DOOMING = frozenset({JobStatus.FAILED, JobStatus.SKIPPED, JobStatus.CANCELLED})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,16 +48,21 @@ class PlanEntry:
     @property
     def starts(self) -> bool:
         """Whether a run would send it."""
-        if self.action in {Action.NEW, Action.EDIT, Action.REQUEUE}:
-            return True
-        return self.action is Action.KEEP and self.status is JobStatus.PENDING
+        is_ours = self.action not in {Action.STALE, Action.ORPHAN}
+        return is_ours and self.status is JobStatus.PENDING
 
     @property
     def status(self) -> JobStatus:
         """The status after the plan is applied."""
-        if self.stored is None or self.action in {Action.EDIT, Action.REQUEUE}:
+        if self.stored is None:
             return JobStatus.PENDING
-        return self.stored.status
+        before = self.stored.status
+        match self.action:
+            case Action.EDIT:
+                return TRANSITIONS[before, Edited]
+            case Action.REQUEUE:
+                return TRANSITIONS[before, Requeued]
+        return before
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,12 +144,11 @@ def plan(specs: Sequence[JobSpec], stored: Mapping[str, Job]) -> Plan:
 def _with_requeued(entries: Sequence[PlanEntry]) -> list[PlanEntry]:
     """Skipped jobs whose needs are all on their way again go on, and theirs in turn."""
     by_id = {entry.spec.id: entry for entry in entries}
-    blocked = {JobStatus.FAILED, JobStatus.SKIPPED}
 
     def can_go_on(entry: PlanEntry) -> bool:
         needs = (by_id[need] for need in entry.spec.needs if need in by_id)
         is_skipped = entry.action is Action.KEEP and entry.status is JobStatus.SKIPPED
-        return is_skipped and not any(need.status in blocked for need in needs)
+        return is_skipped and not any(need.status in _DOOMING for need in needs)
 
     while freed := [entry for entry in by_id.values() if can_go_on(entry)]:
         by_id |= {entry.spec.id: replace(entry, action=Action.REQUEUE) for entry in freed}

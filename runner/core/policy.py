@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from runner.core.events import GaveUp, RetryScheduled
+from runner.core.events import Cancelled, GaveUp, RetryScheduled
 from runner.core.job import Job
 from runner.core.task import Task, TaskStatus
 
@@ -86,6 +86,19 @@ class PollPolicy:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HealthPolicy:
+    """When a lane is in trouble, and how it comes out of it."""
+
+    #: each probe that gets no answer may cost what it makes: rarer than where failures are free
+    doubt: Backoff = Backoff(first_s=30, most_s=3600)
+    outage: Backoff = Backoff(first_s=60, most_s=900)
+    #: jobs in a row, different ones, that fail like an outage until it is one
+    failures: int = 3
+    #: an outage that lasts longer is no excuse any more: failures count as the jobs' own
+    longest_s: float = 12 * 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Policies:
     """All of them, as a run uses them."""
 
@@ -96,35 +109,59 @@ class Policies:
     #: reads that fail while a task is polled
     reading: Backoff = Backoff(first_s=5, most_s=60)
     downloading: Backoff = Backoff(first_s=2, most_s=60)
+    health: HealthPolicy = HealthPolicy()
     #: fetches of one job in a run before it is left for the next run
     download_tries: int = 8
     downloads_at_once: int = 8
     #: without any answer from Runway for so long, the run ends; tasks go on there
-    patience_s: float = 1800.0
+    patience_s: float = 6 * 3600.0
     #: after a stop by signal: creates and downloads under way may end within this time
     drain_s: float = 60.0
+    #: after a stop by time: what is at Runway may end and be collected within this time
+    time_drain_s: float = 900.0
+    #: the account is read again so often, and so often where a balance is to be kept
+    account_s: float = 600.0
+    balance_s: float = 45.0
+    #: a reading of the balance counts for so long
+    balance_age_s: float = 60.0
+    #: finished tasks whose links die within this time are fetched before anything new is sent
+    near_expiry_s: float = 3600.0
     #: before submitting is tried again on a full disk
     disk_pause_s: float = 30.0
 
 
 def after_failure(
-    job: Job, task: Task, policy: RetryPolicy, now: datetime, rng: random.Random
-) -> RetryScheduled | GaveUp:
+    job: Job,
+    task: Task,
+    policy: RetryPolicy,
+    now: datetime,
+    rng: random.Random,
+    *,
+    outage: bool = False,
+    wanted: bool = True,
+) -> RetryScheduled | GaveUp | Cancelled:
     """What follows from a task that ended without outputs.
 
     Retries spend nothing: a failure that cost credits, or whose cost the API does not name, is
-    left to a person.
+    left to a person. In an outage of the service failures use up no tries. What a person wants
+    cancelled is not tried again.
     """
     code = task.failure_code or task.status.value
     reason = task.failure or f"the task ended as {task.status.value}"
     cost = task.cost_credits
     delay = None
+    excused = outage and retry_of(task.failure_code) is Retry.YES
     if task.status is TaskStatus.FAILED and cost == 0:
-        delay = policy.delay(job.tries, task.failure_code, rng)
+        delay = policy.delay(0 if excused else job.tries, task.failure_code, rng)
     if delay is None:
         return GaveUp(at=now, code=code, reason=reason, credits=cost)
+    if not wanted:
+        return Cancelled(at=now, reason=f"its task failed, and it was cancelled: {reason}",
+                         credits=cost)  # fmt: skip
     again = now + timedelta(seconds=delay)
-    return RetryScheduled(at=now, not_before=again, code=code, reason=reason, credits=cost)
+    return RetryScheduled(
+        at=now, not_before=again, code=code, reason=reason, credits=cost, counted=not excused
+    )
 
 
 class Patience:

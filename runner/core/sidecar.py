@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
-from runner.core.job import Job
+from runner.core.job import Job, OutputFile
 from runner.core.spec import AssetRef, OutputRef, map_refs
 
 
@@ -46,6 +48,64 @@ def render_sidecar(job: Job, *, tool: str, finished_at: str) -> str:
         "tool": tool,
     }
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sidecar:
+    """What a sidecar tells of the task that made its files."""
+
+    batch: str
+    job: str
+    key: str
+    task_id: str
+    attempts: int
+    credits: int | None  # of all attempts of the job; None where it does not say
+    outputs: tuple[OutputFile, ...]
+
+
+def parse_sidecar(text: str | bytes) -> Sidecar | None:
+    """Read what `render_sidecar` writes; None for anything else, also where a path leads away."""
+    try:
+        data = json.loads(text)
+        credits = data.get("credits")
+        found = Sidecar(
+            batch=_word(data["batch"]),
+            job=_word(data["job"]),
+            key=_word(data["key"]),
+            task_id=_word(data["task_id"]),
+            attempts=_count(data.get("attempts", 1)),
+            credits=None if credits is None else _count(credits),
+            outputs=tuple(_output(n, item) for n, item in enumerate(data["outputs"])),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return found if data.get("version") == 1 and found.outputs else None
+
+
+def _output(index: int, item: Mapping[str, Any]) -> OutputFile:
+    path = PurePosixPath(_word(item["path"]))
+    if path.is_absolute() or ".." in path.parts or "\\" in str(path) or ":" in str(path):
+        raise ValueError("a path out of the output folder")
+    return OutputFile(
+        index=index,
+        path=str(path),
+        bytes=_count(item["bytes"]),
+        sha256=_word(item["sha256"]),
+        media_type=_word(item["media_type"]),
+        warning=str(item.get("warning", "")),
+    )
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("not a text")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError("not a number")
+    return value
 
 
 def _shown(ref: OutputRef | AssetRef) -> Mapping[str, Any]:

@@ -100,6 +100,12 @@ def job_key(endpoint: str, body: Body, take: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def router_of(body: Body) -> str | None:
+    """The slug of the Model Router that a body of `generate/…` names; None in any other body."""
+    slug = body.get("configId")
+    return slug if isinstance(slug, str) else None
+
+
 def map_refs(value: Json, replace: Callable[[OutputRef | AssetRef], Json]) -> Json:
     """A copy of a body with every reference replaced by what `replace` makes of it."""
     if isinstance(value, Mapping):

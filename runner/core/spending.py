@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from runner.core.credits import format_credits
 
+_SET_ONE = "set `budget:` in the manifest, or give `--max-credits N`"
+
 
 class Consent(StrEnum):
     """What is needed before a run may spend."""
@@ -23,6 +25,7 @@ class Spending:
     run_cap: int | None
     #: for people: why it asks or refuses, or which cap was taken
     message: str = ""
+    hint: str = ""
 
 
 def decide_spending(
@@ -33,21 +36,25 @@ def decide_spending(
     confirm_over: int,
     yes: bool,
     interactive: bool,
+    require_budget: bool = False,
 ) -> Spending:
     """What a run that could cost `worst` credits needs.
 
     Args:
         worst: the plan's worst case in credits.
-        budget: the manifest's cap for the batch.
+        budget: the manifest's lowest cap over everything.
         max_credits: the run's cap from flag and environment.
         confirm_over: ask above this worst case, in credits.
         yes: `--yes` was given.
         interactive: somebody is at a terminal.
+        require_budget: the policy takes no consent for a budget.
     """
     capped = budget is not None or max_credits is not None
     if worst == 0:
         # nothing to send; what a retry would cost was not agreed to
         return Spending(consent=Consent.GIVEN, run_cap=max_credits if capped else 0)
+    if require_budget and not capped:
+        return _refused("the policy requires a budget, and none is set", _SET_ONE)
     if yes:
         if capped:
             return Spending(consent=Consent.GIVEN, run_cap=max_credits)
@@ -66,4 +73,9 @@ def decide_spending(
         return Spending(consent=Consent.GIVEN, run_cap=max_credits)
     if capped:
         return Spending(consent=Consent.GIVEN, run_cap=max_credits)
-    return Spending(consent=Consent.REFUSED, run_cap=None, message="no budget is set")
+    why = "no budget is set, and nobody is at a terminal to ask"
+    return _refused(why, f"{_SET_ONE} or `--yes`")
+
+
+def _refused(message: str, hint: str) -> Spending:
+    return Spending(consent=Consent.REFUSED, run_cap=None, message=message, hint=hint)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.core.credits import format_credits
 from runner.core.job import ACTIVE, Job, JobStatus
 from runner.core.ledger import Cap, LedgerTotals
 from runner.core.outcome import Reason
@@ -44,6 +43,15 @@ def work_left(summary: BatchSummary) -> list[Reason]:
                 exit_code=11,
                 message=f"{_jobs(in_doubt)} in doubt: a create may have arrived and been charged",
                 hint="runway-batch status shows them; runway-batch resolve settles them",
+            )
+        )
+    held = summary.count(JobStatus.HELD)
+    if held:
+        reasons.append(
+            Reason(
+                exit_code=11,
+                message=f"{_jobs(held)} held, as what they share has failed too often",
+                hint="runway-batch explain JOB says why; runway-batch resume releases them",
             )
         )
     left = summary.count(*ACTIVE)
@@ -140,15 +148,3 @@ def summary_json(summary: BatchSummary) -> Mapping[str, Any]:
             ],
         },
     }
-
-
-def no_room(job: Job, caps: Sequence[Cap]) -> str:
-    """Which cap leaves no room for a job's reserve, for people; empty where it fits."""
-    applying = {"batch", f"model:{job.lane}", *(f"tag:{tag}" for tag in job.spec.tags)}
-    for cap in caps:
-        if cap.name in applying and job.spec.reserve > cap.available:
-            need = format_credits(job.spec.reserve)
-            return (
-                f"budget: {need} do not fit under {cap.name}: {format_credits(cap.available)} left"
-            )
-    return ""

@@ -67,3 +67,23 @@ class Organization:
     credit_balance: int
     models: Mapping[str, ModelLimits] = field(default_factory=dict)
     max_monthly_credit_spend: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """The account as it was at some moment between asking and the answer."""
+
+    asked_at: datetime
+    answered_at: datetime
+    organization: Organization
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RouterRequest:
+    """One submission in a Model Router's history: the only list of task ids there is."""
+
+    #: None where a model was chosen, or may have been, and no task is named
+    task_id: str | None
+    created_at: datetime
+    model: str = ""
+    estimated_credits: int | None = None

@@ -83,12 +83,17 @@ def place(part: Path, target: Path, sha256: str) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file of ours whole, in place of an older one.
+    """Write a small file of ours whole, in place of an older one; one writer at a time.
 
     Raises:
         DiskFull, DownloadError: the disk refused.
     """
-    _write(path, text, Path.replace)
+    _write(path, text, Path.replace, temporary_of(path))
+
+
+def temporary_of(path: Path) -> Path:
+    """What a kill may leave of a file that `write_text` was writing."""
+    return path.with_name(f"{path.name}.tmp")
 
 
 def write_sidecar(path: Path, text: str) -> None:
@@ -100,13 +105,15 @@ def write_sidecar(path: Path, text: str) -> None:
     """
     ours = _owner(text)
     is_ours = ours is not None and _owner_of(path) == ours
-    _write(path, text, Path.replace if is_ours else _move)  # `_move` refuses to replace
+    # the owner's own: what a kill leaves is overwritten when the sidecar is written again
+    mark = hashlib.sha256(repr(ours or path.name).encode()).hexdigest()[:24]
+    temporary = path.with_name(f".{mark}.tmp")
+    _write(path, text, Path.replace if is_ours else _move, temporary)  # `_move` never replaces
 
 
-def _write(path: Path, text: str, move: Callable[[Path, Path], object]) -> None:
+def _write(path: Path, text: str, move: Callable[[Path, Path], object], temporary: Path) -> None:
     with disk_errors(path):
         make_folder(path.parent)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
             with temporary.open("w", encoding="utf-8", newline="\n") as file:
                 file.write(text)

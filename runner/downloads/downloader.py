@@ -1,35 +1,41 @@
 """Signed links to verified files. A link is a secret: only its host is ever shown.
 
-The API's key is unknown here, so it cannot be sent. Redirects are followed by hand, because each
-step must be as safe as the first.
+The API's key is unknown here, so it cannot be sent. A link leads to the open internet by HTTPS, or
+to this machine where that is allowed; redirects are followed by hand, because each step must be as
+safe as the first. Names are judged by the addresses they lead to, except through a proxy, which
+resolves them itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote, urlsplit
 from urllib.request import getproxies
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from runner.core.links import host_of, is_loopback, is_safe, proxy_for
+from runner.clock import Clock, SystemClock
+from runner.core.links import host_of, is_loopback, may_fetch, proxy_for
 from runner.errors import DownloadError
 from runner.ports import Fetched
 
 from . import atomic
-from .partfile import PIECE_BYTES, SYNC_BYTES, PartFile, load_state, state_path
+from .arriving import DEFAULT_LIMITS, BodyLimits, plain
+from .partfile import PIECE_BYTES, SYNC_BYTES, PartFile, forget_state, load_state
 from .ranges import Incoming, PartState, range_headers, read_answer
+from .resolving import PublicResolver
 from .signature import is_html, judge
-from .unpacking import ENCODINGS, Unpacker
 
 MOST_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_CHUNK_BYTES = 256 << 10
+#: printable ASCII stays as it is, signatures cover it; anything else would break the request
+_PLAIN = "".join(map(chr, range(0x21, 0x7F)))
 _NETWORK_ERRORS = (aiohttp.ClientError, HttpProcessingError, TimeoutError, ConnectionError)
 
 
@@ -40,38 +46,54 @@ class HttpDownloader:
         self,
         *,
         user_agent: str = "runway-batch",
+        allow_loopback: bool = False,
         stall_s: float = 60.0,
         connect_s: float = 20.0,
+        limits: BodyLimits = DEFAULT_LIMITS,
         piece_bytes: int = PIECE_BYTES,
         sync_bytes: int = SYNC_BYTES,
         proxies: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         """Set limits.
 
         Args:
             user_agent: what to call ourselves.
+            allow_loopback: links may lead to this machine, as the API itself does.
             stall_s: a download without a byte for so long is given up.
             connect_s: for name, connection and TLS together.
+            limits: what else no output needs.
             piece_bytes: size of one write.
             sync_bytes: fsync after so many.
             proxies: scheme to proxy; default: the environment's.
+            clock: to measure how fast bytes come; default: the system's.
         """
         self._user_agent = user_agent
+        self._allow_loopback = allow_loopback
+        self._answer_s = connect_s + stall_s
+        self._limits = limits
+        self._clock = clock or SystemClock()
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_s, sock_read=stall_s)
         self._piece_bytes = piece_bytes
         self._sync_bytes = sync_bytes
         self._proxies = getproxies() if proxies is None else proxies
-        self._session: aiohttp.ClientSession | None = None
+        self._direct: aiohttp.ClientSession | None = None
+        self._proxied: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+        resolver = PublicResolver(allow_loopback=self._allow_loopback)
+        self._direct = self._session(aiohttp.TCPConnector(limit=0, resolver=resolver))
+        self._proxied = self._session(aiohttp.TCPConnector(limit=0))
+        return self
+
+    def _session(self, connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=connector,
             timeout=self._timeout,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
         )
-        return self
 
     async def __aexit__(
         self,
@@ -79,13 +101,14 @@ class HttpDownloader:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._direct, self._proxied):
+            if session is not None:
+                await session.close()
 
     async def fetch(self, url: str, part: Path) -> Fetched:
         """Download to `part`; see `Downloader`."""
-        if not is_safe(url):
-            raise DownloadError("not a safe link: neither `https://` nor this machine")
+        url = _quoted(url)
+        self._check(url)
         state = await asyncio.to_thread(load_state, part)
         try:
             fetched = await self._fetch(url, part, state)
@@ -99,9 +122,9 @@ class HttpDownloader:
 
     async def place(self, part: Path, target: Path, sha256: str) -> None:
         """Move to the final name; see `Downloader`."""
+        with atomic.disk_errors(part):  # first: after the move nobody would look for it
+            await asyncio.to_thread(forget_state, part)
         await asyncio.to_thread(atomic.place, part, target, sha256)
-        with atomic.disk_errors(part):
-            await asyncio.to_thread(state_path(part).unlink, missing_ok=True)
 
     async def sha256_of(self, path: Path) -> str | None:
         """Digest of a file, None where there is none."""
@@ -124,30 +147,45 @@ class HttpDownloader:
 
     async def _open(self, url: str, extra: Mapping[str, str]) -> aiohttp.ClientResponse:
         """Follow redirects to the answer that counts."""
-        if self._session is None:
-            raise RuntimeError("the downloader is used before `async with`")
         here = url
         for _ in range(MOST_REDIRECTS + 1):
-            proxy = proxy_for(here, self._proxies)
-            response = await self._session.get(
-                URL(here, encoded=True),
-                headers=extra,
-                allow_redirects=False,
-                proxy=proxy.url if proxy else None,
-                proxy_headers=proxy.headers if proxy else None,
-            )
+            async with asyncio.timeout(self._answer_s):  # a trickle of headers has an end, too
+                response = await self._get(here, extra)
             if response.status not in _REDIRECTS:
                 return response
             response.close()
-            here = next_stop(here, response.headers.get("Location", ""))
+            here = next_stop(here, _quoted(response.headers.get("Location", "")))
+            self._check(here)
         raise DownloadError(f"the download from `{host_of(url)}` is redirected too often")
+
+    async def _get(self, url: str, extra: Mapping[str, str]) -> aiohttp.ClientResponse:
+        proxy = proxy_for(url, self._proxies)
+        session = self._proxied if proxy else self._direct
+        if session is None:
+            raise RuntimeError("the downloader is used before `async with`")
+        return await session.get(
+            URL(url, encoded=True),
+            headers=extra,
+            allow_redirects=False,
+            proxy=proxy.url if proxy else None,
+            proxy_headers=proxy.headers if proxy else None,
+        )
+
+    def _check(self, url: str) -> None:
+        """Refuse what leads elsewhere than outputs may be, as far as the link itself tells."""
+        if not may_fetch(url, allow_loopback=self._allow_loopback) or not _is_read_alike(url):
+            where = host_of(url)[:100]
+            raise DownloadError(f"not a safe link: neither HTTPS nor to a public host: `{where}`")
 
     async def _save(
         self, response: aiohttp.ClientResponse, incoming: Incoming, url: str, part: Path
     ) -> Fetched:
         sizes = {"piece_bytes": self._piece_bytes, "sync_bytes": self._sync_bytes}
         async with PartFile(part, incoming, **sizes) as file:
-            async for data in _plain(response, incoming, host_of(url)):
+            body = plain(
+                response.content, incoming, host_of(url), limits=self._limits, clock=self._clock
+            )
+            async for data in body:
                 await file.write(data)
             if file.size == 0:
                 raise DownloadError(f"the download from `{host_of(url)}` is empty")
@@ -172,42 +210,28 @@ def next_stop(here: str, location: str) -> str:
     """Where a redirect leads.
 
     Raises:
-        DownloadError: it may not be followed: unsafe, or from outside to this machine.
+        DownloadError: from HTTPS to plain HTTP, from outside to this machine, or nowhere.
     """
     try:
         there = str(URL(here, encoded=True).join(URL(location, encoded=True)))
     except ValueError:
         there = ""
-    if not location or not is_safe(there) or (is_loopback(there) and not is_loopback(here)):
-        raise DownloadError(f"the download from `{host_of(here)}` is redirected to an unsafe link")
+    is_downgrade = urlsplit(here).scheme == "https" and not there.startswith("https:")
+    if not location or is_downgrade or (is_loopback(there) and not is_loopback(here)):
+        raise DownloadError(f"not a safe link: the redirect that came from `{host_of(here)}`")
     return there
 
 
-async def _plain(
-    response: aiohttp.ClientResponse, incoming: Incoming, host: str
-) -> AsyncIterator[bytes]:
-    """The body's bytes, unpacked where need be, and as many as were announced.
+def _quoted(url: str) -> str:
+    return quote(url, safe=_PLAIN, errors="surrogatepass")
 
-    Raises:
-        DownloadError: cut, garbled, or packed in a way that was not asked for and is not known.
-    """
-    if incoming.encoding and incoming.encoding not in ENCODINGS:
-        raise DownloadError(f"the download from `{host}` is compressed in an unknown way")
-    unpack = Unpacker(host) if incoming.encoding else None
-    came = incoming.start
-    async for data in response.content.iter_chunked(_CHUNK_BYTES):
-        came += len(data)
-        if unpack is None:
-            yield data
-        else:
-            for piece in unpack.pieces(data):
-                yield piece
-    if incoming.length is not None and came != incoming.length:
-        raise DownloadError(
-            f"the download from `{host}` ended at {came} of {incoming.length} bytes"
-        )
-    if unpack is not None:
-        yield unpack.finish()
+
+def _is_read_alike(url: str) -> bool:
+    """Whether the library that connects sees the same host as the one that judged it."""
+    try:
+        return (URL(url, encoded=True).raw_host or "").lower() == host_of(url)
+    except ValueError:
+        return False
 
 
 def _reason(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 
 import aiofiles
 
-from .atomic import disk_errors, make_folder, write_text
+from .atomic import disk_errors, make_folder, temporary_of, write_text
 from .ranges import Incoming, PartState
 from .signature import HEAD_BYTES
 
@@ -43,7 +43,9 @@ class PartFile:
         self._waiting = bytearray()
         self._digest = hashlib.sha256()
         self._file: Any = None
-        self._is_writing = False  # still true after a cancel: a thread may be at it
+        #: still true after a failure or a cancel: what of it is on disk cannot be known, and a
+        #: later fsync may succeed without what an earlier one has lost
+        self._is_unsure = False
         self._start = incoming.start
         self._synced = incoming.start
         self.size = incoming.start  # bytes of the file so far
@@ -60,7 +62,7 @@ class PartFile:
     ) -> None:
         """A cut keeps what came; a write that failed or was left alone vouches for nothing."""
         try:
-            if kind is not None and not self._is_writing and self.size > self._synced:
+            if kind is not None and not self._is_unsure and self.size > self._synced:
                 await self.sync()
         finally:
             if self._file is not None:
@@ -79,9 +81,11 @@ class PartFile:
     async def sync(self) -> None:
         """All of it on disk, and written down how much."""
         await self._flush()
+        self._is_unsure = True
         with disk_errors(self._path):
             await self._file.flush()
             await asyncio.to_thread(os.fsync, self._file.fileno())
+        self._is_unsure = False
         self._synced = self.size
         if self._state is not None:
             self._state = replace(self._state, synced=self.size)
@@ -113,11 +117,11 @@ class PartFile:
         if self._file is None:
             await self._open()
         piece, self._waiting = bytes(self._waiting), bytearray()
-        self._is_writing = True
+        self._is_unsure = True
         with disk_errors(self._path):
             await self._file.write(piece)
         await asyncio.to_thread(self._digest.update, piece)
-        self._is_writing = False
+        self._is_unsure = False
 
     async def _open(self) -> None:
         """Go to the start; what no state vouches for is dropped, what stays is hashed."""
@@ -149,6 +153,12 @@ def load_state(part: Path) -> PartState | None:
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return state if is_there and isinstance(state.etag, str) else None
+
+
+def forget_state(part: Path) -> None:
+    """Take away what is kept beside an unfinished file, and what a kill left of writing it."""
+    for path in (state_path(part), temporary_of(state_path(part))):
+        path.unlink(missing_ok=True)
 
 
 def _save_state(part: Path, state: PartState) -> None:

@@ -10,14 +10,12 @@ from runner.errors import DownloadError
 ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 
 _PIECE_BYTES = 1 << 20
-#: no output is that long; a bomb is
-MOST_BYTES = 8 << 30
 
 
 class Unpacker:
     """Unpacks one body in pieces of bounded size."""
 
-    def __init__(self, host: str, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, host: str, *, most_bytes: int) -> None:
         self._host = host
         self._most_bytes = most_bytes
         self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,8 +30,10 @@ from runner.emulator.timing import timing_of
 Json = Any
 Body = Mapping[str, Json]
 
-#: longer texts of a body (data URIs) are not kept
+#: longer texts of a body are not kept
 KEPT_CHARACTERS = 40_000
+#: the same for files within a body
+KEPT_DATA_CHARACTERS = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +46,7 @@ class Script:
     keeps_charge: bool | None = None
     after: float = 1.0  # share of the generation time that passes before it fails
     throttled_s: float = 0.0
+    fault: str = ""  # for the record: the fault that struck the create
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +56,13 @@ class Acceptance:
     info: ModelInfo
     body: Body
     script: Script = field(default_factory=Script)
-    lane: str = ""  # default: by endpoint and model
+    sent: Body | None = None  # what the caller sent, where it is not the body
+
+
+def digest_of(body: Body) -> str:
+    """SHA-256 of a body as canonical JSON: sorted keys, no spaces, ASCII."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Intake:
@@ -101,7 +112,7 @@ class Intake:
     def record(self, key: KeyEntry, wanted: Acceptance, now: float) -> tuple[TaskRecord, float]:
         """The task that a request becomes, and its seconds of PENDING; 429 and 400 where not."""
         ground, info, script = self._ground, wanted.info, wanted.script
-        lane = wanted.lane or lane_of(info.endpoint, info.model)
+        lane = lane_of(info.endpoint, info.model)
         self._check_quota(key, lane, now)
         index = len(ground.state.tasks)
         luck = ground.luck(index)
@@ -130,14 +141,15 @@ class Intake:
             failure_code=script.code,
             keeps_charge=script.keeps_charge,
             facts=_input_facts(looked),
+            digest=digest_of(wanted.body if wanted.sent is None else wanted.sent),
+            fault=script.fault,
         )
         return task, timing.pending_s
 
     def _check_quota(self, key: KeyEntry, lane: str, now: float) -> None:
         account = self._ground.account(key)
-        daily = self._ground.tiers.limits(account.tier, lane).daily
-        used = self._ground.state.creates_of_day(account.id, lane, now)
-        if daily is not None and used >= daily:
+        daily = self._ground.limits(account, lane).daily
+        if daily is not None and self._ground.state.creates_of_day(account.id, lane, now) >= daily:
             raise answers.daily_limit(lane)
 
     def _uri_problem(self, key: KeyEntry, value: str, media: str) -> str:
@@ -190,6 +202,7 @@ def _shortened(value: Json) -> Json:
         return {key: _shortened(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_shortened(item) for item in value]
-    if isinstance(value, str) and len(value) > KEPT_CHARACTERS:
-        return value[:64] + "…"
+    if isinstance(value, str):
+        most = KEPT_DATA_CHARACTERS if value.startswith("data:") else KEPT_CHARACTERS
+        return value if len(value) <= most else value[:KEPT_DATA_CHARACTERS] + "…"
     return value

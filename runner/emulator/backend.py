@@ -9,7 +9,8 @@ Raises: every method that answers a request raises `Refusal` where the service w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -24,11 +25,13 @@ from runner.emulator.outputs import OutputFile
 from runner.emulator.records import Account, KeyEntry, Record, TaskRecord, evolve
 from runner.emulator.slots import Lane, Slots
 from runner.emulator.state import Forgetful, Journal
+from runner.emulator.till import Till
 
 Json = Any
 
 NO_SCRIPT = Script()
 WORKFLOW = "workflows/{id}"  # its invocations are no tasks of their own
+_UNUSED = {"dailyGenerations": 0}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +68,8 @@ class Backend:
         )
         self.state = self.ground.state
         self.intake = Intake(self.ground)
+        self.till = Till(self.ground)
+        self._limit_views: dict[str, tuple[Json, Json]] = {}
         self._slots = Slots(limit=self._limit, start=self._start, end=self._end)
         if self.ground.is_new:
             self.add_key(ExtraKey(key=DEFAULT_KEY, credits=options.credits))
@@ -86,8 +91,14 @@ class Backend:
         """Play what happened until now; returns now."""
         now = self.ground.now()
         self._slots.until(now)
+        self.till.until(now)
         self.state.flush()
         return now
+
+    def limits_changed(self) -> None:
+        """Start what fits into the limits as they are now."""
+        self._slots.refill(self.settle())
+        self.state.flush()
 
     # Keys
 
@@ -118,28 +129,43 @@ class Backend:
     ) -> TaskRecord:
         """Validate, charge and queue one task."""
         self.settle()
-        info = self.intake.model_of(endpoint, body)
-        self.intake.check(key, info, body)
-        return self.accept(key, Acceptance(info=info, body=body, script=script))
+        with self.counting_refusals(key):
+            info = self.intake.model_of(endpoint, body)
+            self.intake.check(key, info, body)
+            return self.accept(key, Acceptance(info=info, body=body, script=script))
 
     def accept(self, key: KeyEntry, wanted: Acceptance) -> TaskRecord:
         """Charge and queue a request that is known to be valid."""
         now = self.settle()
         task, pending_s = self.intake.record(key, wanted, now)
-        account = self.ground.account(key)
-        self.state.put(evolve(account, balance=account.balance - task.estimate))
+        return self.add(task, pending_s)
+
+    def add(self, task: TaskRecord, pending_s: float) -> TaskRecord:
+        """Charge and queue a task, whatever limits and balance say."""
         self.state.put(task)
+        self.till.take(task)
         self.state.count_create(task)
         lane = (task.account, task.lane)
-        self._slots.add(lane, task.id, now, delay=pending_s, held_until=task.held_until)
-        self.state.flush()
+        held = task.held_until
+        self._slots.add(lane, task.id, task.created_at, delay=pending_s, held_until=held)
+        self.settle()
         return self.state.tasks[task.id]
+
+    @contextmanager
+    def counting_refusals(self, key: KeyEntry) -> Iterator[None]:
+        """A create that is refused within is counted as one."""
+        try:
+            yield
+        except answers.Refusal:
+            self.till.refuse(key.account)
+            self.state.flush()
+            raise
 
     def find(self, key: KeyEntry, task_id: str, *, is_invocation: bool = False) -> TaskRecord:
         """A task, or a workflow invocation, that can still be read."""
         self.settle()
         task = self.state.tasks.get(task_id)
-        if task is None or task.deleted or task.account != key.account:
+        if task is None or task.deleted or task.account != key.account or task.is_others:
             raise answers.no_task()
         if (task.endpoint == WORKFLOW) is not is_invocation:
             raise answers.no_task()
@@ -149,7 +175,7 @@ class Backend:
         """`GET /v1/tasks/{id}`, with fresh links."""
         task, ground = self.find(key, task_id), self.ground
         erratic = ground.options.progress == "erratic"
-        links = [ground.link(file) for file in ground.files(task)]
+        links = [ground.link(file) for file in ground.files(task)] if task.ended else []
         costs = ground.options.costs
         return views.task_view(task, ground.now(), links=links, costs=costs, erratic=erratic)
 
@@ -161,9 +187,11 @@ class Backend:
         task = self.find(key, task_id)
         now = self.ground.now()
         is_waiting = views.status_of(task, now) in {"PENDING", "THROTTLED"}
-        self.state.put(evolve(task, deleted=True, ended=task.ended or is_waiting))
+        task = evolve(task, deleted=True, ended=task.ended or is_waiting)
+        self.state.put(task)
         if is_waiting:
-            self._refund(task.id, task.estimate, now)
+            self.till.end(task)
+            self.till.give_back(task, task.estimate * self.ground.knobs.cancel_refunds, now)
             self._slots.drop((task.account, task.lane), task.id, now)
         self.state.flush()
 
@@ -183,22 +211,34 @@ class Backend:
         """`GET /v1/organization`."""
         now = self.settle()
         account, tiers = self.ground.account(key), self.ground.tiers
-        models, usage = {}, {}
-        for lane in tiers.lanes:
-            limits = tiers.limits(account.tier, lane)
-            models[lane] = {
-                "maxConcurrentGenerations": limits.concurrent,
-                "maxDailyGenerations": limits.daily,
-            }
-            usage[lane] = {"dailyGenerations": self.state.creates_of_day(account.id, lane, now)}
+        usage: dict[str, Json] = dict.fromkeys(tiers.lanes, _UNUSED)
+        for lane in self.state.lanes_used(account.id):
+            if lane in usage:
+                count = self.state.creates_of_day(account.id, lane, now)
+                usage[lane] = {"dailyGenerations": count}
         return {
             "creditBalance": account.balance,
             "tier": {
                 "maxMonthlyCreditSpend": tiers.monthly_credits(account.tier),
-                "models": models,
+                "models": self._limits_view(account),
             },
             "usage": {"models": usage},
         }
+
+    def _limits_view(self, account: Account) -> Json:
+        """The limits of all lanes; made again only when they have changed."""
+        seen = self._limit_views.get(account.id)
+        if seen is None or seen[0] != (account.tier, account.limits):
+            found = ((lane, self.ground.limits(account, lane)) for lane in self.ground.tiers.lanes)
+            view = {
+                lane: {
+                    "maxConcurrentGenerations": limits.concurrent,
+                    "maxDailyGenerations": limits.daily,
+                }
+                for lane, limits in found
+            }
+            seen = self._limit_views[account.id] = (account.tier, account.limits), view
+        return seen[1]
 
     def usage(self, key: KeyEntry, start: date | None, before: date | None) -> Json:
         """`POST /v1/organization/usage`; the span is at most 90 days."""
@@ -208,8 +248,7 @@ class Backend:
         if not timedelta(0) <= end - first <= timedelta(days=90):
             message = "beforeDate must be at most 90 days after startDate"
             raise answers.invalid_body([answers.issue("custom", ["beforeDate"], message)])
-        mine = (task for task in self.state.tasks.values() if task.account == key.account)
-        return views.usage_view(mine, first, end)
+        return views.usage_view(self.till.days(key.account), first, end)
 
     # Back door
 
@@ -229,7 +268,7 @@ class Backend:
 
     def _limit(self, lane: Lane) -> int | None:
         account, name = lane
-        return self.ground.tiers.limits(self.state.accounts[account].tier, name).concurrent
+        return self.ground.limits(self.state.accounts[account], name).concurrent
 
     def _start(self, task_id: str, at: float) -> float:
         task = evolve(self.state.tasks[task_id], start_at=at)
@@ -239,17 +278,10 @@ class Backend:
     def _end(self, task_id: str, at: float) -> None:
         task = evolve(self.state.tasks[task_id], ended=True)
         self.state.put(task)
+        self.till.end(task)
         if task.failure:
             keeps = task.keeps_charge
             is_back = failures.is_refunded(task.failure_code) if keeps is None else not keeps
-            self._refund(task_id, task.estimate if is_back else 0, at)
+            self.till.give_back(task, task.estimate if is_back else 0, at)
         elif not task.deleted:
-            self._refund(task_id, task.estimate - task.final, at)
-
-    def _refund(self, task_id: str, credits: int, at: float) -> None:
-        if credits <= 0:
-            return
-        task = self.state.tasks[task_id]
-        account = self.state.accounts[task.account]
-        self.state.put(evolve(account, balance=account.balance + credits))
-        self.state.put(evolve(task, refunded=task.refunded + credits, refunded_at=at))
+            self.till.give_back(task, task.estimate - task.final, at)

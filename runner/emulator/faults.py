@@ -1,63 +1,72 @@
-"""Faults of the connection: what a scenario does to an answer on its way out."""
+"""What a fault makes of an answer: as plain data, for HTTP and for calls without it."""
 
 from __future__ import annotations
 
-from aiohttp import web
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from runner.emulator.scenario import Fault
+from runner.emulator.rules import Fault
 
-#: the fault that strikes a request
-FAULT: web.RequestKey[Fault] = web.RequestKey("fault", Fault)
+#: what a proxy says when nothing is behind it
+PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>\n"
 
 
-def refused(fault: Fault) -> web.Response:
-    """The answer of `refuse`."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """An HTTP answer."""
+
+    status: int
+    body: bytes
+    content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def refusal(fault: Fault) -> Reply:
+    """The answer of `refuse` and `deny`."""
+    headers = {}
+    if fault.retry_after:
+        headers["Retry-After"] = fault.retry_after
+    if fault.location:
+        headers["Location"] = fault.location
     text = fault.error or "The service is overloaded."
-    headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+    if fault.body == "html":
+        text = PAGE.format(fault.error or f"{fault.status} Bad Gateway")
+    return _reply(fault.status, fault.body, text, headers)
+
+
+def garbled(fault: Fault, answer: bytes) -> Reply:
+    """A success that nobody can use."""
+    if fault.body == "no_id":
+        data = json.loads(answer or b"{}")
+        data.pop("id", None)
+        return Reply(status=200, body=json.dumps(data).encode(), content_type="application/json")
     if fault.body == "json":
-        return web.json_response({"error": text}, status=fault.status, headers=headers)
-    body = text if fault.body == "text" else ""
-    return web.Response(text=body, status=fault.status, headers=headers)
+        half = answer[: max(1, len(answer) // 2)]
+        return Reply(status=200, body=half, content_type="application/json")
+    text = PAGE.format("Welcome") if fault.body == "html" else fault.error or "OK"
+    return _reply(200, fault.body, text, {})
 
 
-def garbled() -> web.Response:
-    """A success that nobody can read: the service's JSON, cut in the middle."""
-    return web.Response(text='{"id": "', content_type="application/json")
-
-
-def cut(request: web.Request) -> web.Response:
-    """Close the connection without an answer. The returned response is never seen."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)
-
-
-def hang_up(request: web.Request) -> None:
-    """Close the connection after what was written has left."""
-    if request.transport is not None:
-        request.transport.close()
-
-
-def before(fault: Fault, request: web.Request) -> web.Response | None:
-    """The answer that takes the place of carrying out the request, if any."""
-    if fault.do == "refuse":
-        return refused(fault)
-    return cut(request) if fault.do == "drop" else None
-
-
-def after(fault: Fault, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
-    """What becomes of the answer of a request that was carried out; not of a download's."""
-    if answer.prepared:
-        return answer
-    if fault.do == "lose":
-        return cut(request)
-    return garbled() if fault.do == "garble" else answer
+def _reply(status: int, kind: str, text: str, headers: Mapping[str, str]) -> Reply:
+    match kind:
+        case "json":
+            body, content_type = json.dumps({"error": text}).encode(), "application/json"
+        case "html":
+            body, content_type = text.encode(), "text/html"
+        case "text":
+            body, content_type = text.encode(), "text/plain"
+        case _:
+            body, content_type = b"", "text/plain"
+    return Reply(status=status, body=body, content_type=content_type, headers=headers)
 
 
 def seconds_before(fault: Fault, on: str) -> float:
     """Seconds that pass before the request is carried out. A download starts late, no less."""
-    early = {"refuse", "drop", "lose", "garble"} | ({"delay"} if on == "download" else set())
-    return fault.seconds if fault.do in early else 0.0
+    early = {"refuse", "drop", "lose", "deny", "garble"}
+    if on == "download":
+        early.add("delay")
+    return fault.seconds if fault.do in early and fault.how != "hang" else 0.0
 
 
 def seconds_after(fault: Fault, on: str) -> float:

@@ -3,45 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import re
+import itertools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 from aiohttp import BodyPartReader, web
+from yarl import URL
 
 from runner.clock import Clock
 from runner.emulator import answers
 from runner.emulator.backend import Backend
-from runner.emulator.faults import FAULT, hang_up
+from runner.emulator.connection import FAULT, Connections, hang_up
+from runner.emulator.delivery import Asked, deliver
 from runner.emulator.links import token_of
 from runner.emulator.media import MediaMaker
 from runner.emulator.outputs import OutputFile
-from runner.emulator.scenario import Fault
+from runner.emulator.rules import Fault
 from runner.emulator.uploads import SIZE_BYTES, Uploads
 
 CHUNK_BYTES = 64 * 1024
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 MARK = "redirected"  # query of a link that was redirected once
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Slice:
-    """The part of a file that is sent."""
-
-    status: int
-    start: int
-    end: int  # exclusive
 
 
 class Files:
     """What is not under /v1."""
 
-    def __init__(self, backend: Backend, uploads: Uploads, maker: MediaMaker, clock: Clock) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        uploads: Uploads,
+        maker: MediaMaker,
+        *,
+        clock: Clock,
+        connections: Connections,
+    ) -> None:
         self._backend = backend
         self._uploads = uploads
         self._maker = maker
         self._clock = clock
+        self._connections = connections
+        self._versions = itertools.count()
 
     # Uploads
 
@@ -80,20 +80,24 @@ class Files:
         if fault.do == "expire":
             raise answers.refusal(403, "Access denied: the link is not valid any more")
         file = self.file_of(request)
-        if fault.do == "redirect" and MARK not in request.query:
-            raise web.HTTPFound(request.rel_url.update_query({MARK: "1"}))
+        if fault.do == "redirect":
+            self._redirect(request, fault)
         data = self._maker.cached(file)
         if data is None:
             data = self._maker.keep(file, await asyncio.to_thread(self._maker.draw, file))
-        etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-        part = _slice(request, etag, len(data), ignore=fault.do == "no_range")
-        response = web.StreamResponse(status=part.status, headers=_headers(file, etag, part, data))
-        length = part.end - part.start
-        response.content_length = length + (fault.bytes if fault.do == "wrong_length" else 0)
+        asked = Asked(
+            range=request.headers.get("Range", ""), if_range=request.headers.get("If-Range")
+        )
+        sent = deliver(file, data, asked, fault, next(self._versions))
+        response = web.StreamResponse(status=sent.status, headers=dict(sent.headers))
+        if sent.length is None:
+            response.enable_chunked_encoding()
+        else:
+            response.content_length = sent.length
         await response.prepare(request)
-        if request.method == "HEAD" or part.status == 416:
+        if request.method == "HEAD" or sent.status == 416:
             return response
-        async for piece in self._pieces(data[part.start : part.end], fault):
+        async for piece in self._pieces(sent.body, fault, request):
             await response.write(piece)
         if fault.do in {"cut", "wrong_length"}:
             hang_up(request)
@@ -101,12 +105,22 @@ class Files:
         await response.write_eof()
         return response
 
-    async def _pieces(self, body: bytes, fault: Fault) -> AsyncIterator[bytes]:
+    def _redirect(self, request: web.Request, fault: Fault) -> None:
+        """302, once to the same link, ever again to it, or to anywhere."""
+        steps = int(request.query.get(MARK, "0"))
+        if fault.location and fault.location != "loop":
+            raise web.HTTPFound(URL(fault.location, encoded=True))
+        if steps == 0 or fault.location == "loop":
+            raise web.HTTPFound(request.rel_url.update_query({MARK: str(steps + 1)}))
+
+    async def _pieces(
+        self, body: bytes, fault: Fault, request: web.Request
+    ) -> AsyncIterator[bytes]:
         if fault.do == "cut":
             yield body[: fault.bytes]
         elif fault.do == "stall":
             yield body[: fault.bytes]
-            await self._clock.sleep(fault.seconds)
+            await self._connections.wait(request, fault.seconds)
             yield body[fault.bytes :]
         else:
             size = max(1, fault.bytes) if fault.do == "drip" else CHUNK_BYTES
@@ -114,32 +128,6 @@ class Files:
                 if fault.do == "drip" and start:
                     await self._clock.sleep(fault.seconds)
                 yield body[start : start + size]
-
-
-def _headers(file: OutputFile, etag: str, part: Slice, data: bytes) -> dict[str, str]:
-    headers = {"Content-Type": file.content_type, "ETag": etag, "Accept-Ranges": "bytes"}
-    if part.status == 206:
-        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{len(data)}"
-    elif part.status == 416:
-        headers["Content-Range"] = f"bytes */{len(data)}"
-    return headers
-
-
-def _slice(request: web.Request, etag: str, size: int, *, ignore: bool) -> Slice:
-    """One range at most; `If-Range` with another ETag means the whole file."""
-    whole = Slice(status=200, start=0, end=size)
-    match = RANGE.fullmatch(request.headers.get("Range", ""))
-    if ignore or match is None or match.groups() == ("", ""):
-        return whole
-    if request.headers.get("If-Range", etag) != etag:
-        return whole
-    first, last = match.groups()
-    if not first:
-        return Slice(status=206, start=max(0, size - int(last)), end=size)
-    start, end = int(first), min(size, int(last) + 1 if last else size)
-    if start >= size or start >= end:
-        return Slice(status=416, start=0, end=0)
-    return Slice(status=206, start=start, end=end)
 
 
 async def _limited(part: BodyPartReader) -> bytes:

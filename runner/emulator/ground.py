@@ -12,9 +12,17 @@ from runner.emulator import answers
 from runner.emulator.links import LinkSigner, token_of
 from runner.emulator.options import EmulatorOptions
 from runner.emulator.outputs import OutputFile, files_of
-from runner.emulator.records import Account, KeyEntry, Meta, Record, TaskRecord, evolve
+from runner.emulator.records import (
+    Account,
+    KeyEntry,
+    Knobs,
+    Meta,
+    Record,
+    TaskRecord,
+    evolve,
+)
 from runner.emulator.state import Journal, State
-from runner.emulator.tiers import TierTable
+from runner.emulator.tiers import Limits, TierTable
 
 
 class Ground:
@@ -40,8 +48,7 @@ class Ground:
         self.meta = self.state.meta or Meta(born=clock.now().timestamp())
         if self.is_new:
             self.state.put(self.meta)
-        secret = self.rng("secret").randbytes(32)
-        self.signer = LinkSigner(secret=secret, life_s=options.link_life_s)
+        self.signer = LinkSigner(secret=self.rng("secret").randbytes(32))
 
     # Time and chance
 
@@ -52,6 +59,10 @@ class Ground:
     def advance(self, seconds: float) -> None:
         self.meta = evolve(self.meta, ahead_s=self.meta.ahead_s + seconds)
         self.state.put(self.meta)
+
+    @property
+    def knobs(self) -> Knobs:
+        return self.state.knobs or Knobs(link_life_s=self.options.link_life_s)
 
     def rng(self, name: object) -> random.Random:
         """Chance that belongs to a name: the same in every life of this world."""
@@ -69,6 +80,17 @@ class Ground:
     def account(self, key: KeyEntry) -> Account:
         return self.state.accounts[key.account]
 
+    def limits(self, account: Account, lane: str) -> Limits:
+        """Of the account itself where it has any, else of its tier."""
+        by_tier = self.tiers.limits(account.tier, lane)
+        own = account.limits.get(lane, account.limits.get("*")) if account.limits else None
+        if own is None:
+            return by_tier
+        return Limits(
+            concurrent=own.get("concurrent", by_tier.concurrent),
+            daily=own.get("daily", by_tier.daily),
+        )
+
     def info_of(self, task: TaskRecord) -> ModelInfo:
         info = self.catalog.find(task.endpoint, task.model)
         if info is None:  # a world of another version's catalogue
@@ -85,7 +107,9 @@ class Ground:
 
     def link(self, file: OutputFile) -> str:
         """A fresh link."""
-        return self.public_url + self.signer.sign(file.path, self.now())
+        knobs = self.knobs
+        path = self.signer.sign(file.path, self.now(), knobs.link_life_s, tells_end=knobs.link_exp)
+        return self.public_url + path
 
     def own_file(self, url: str) -> OutputFile | None:
         """The output that a link of ours points to, while the link is valid."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-_HEADER = {"alg": "HS256", "typ": "JWT"}
+_HEADER = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"  # {"alg":"HS256","typ":"JWT"}
+_HIDDEN_END = "e"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,12 +20,16 @@ class LinkSigner:
     """Makes and checks tokens. A token opens one path only."""
 
     secret: bytes = field(repr=False)
-    life_s: float
 
-    def sign(self, path: str, now: float) -> str:
-        """The path with a token that opens it for `life_s` from now."""
-        payload = {"path": path, "iat": round(now, 3), "exp": int(now + self.life_s)}
-        head = f"{_encode(_HEADER)}.{_encode(payload)}"
+    def sign(self, path: str, now: float, life_s: float, *, tells_end: bool = True) -> str:
+        """The path with a token that opens it for `life_s` from now.
+
+        Args:
+            tells_end: put the end where everybody looks for it; else under a name of our own.
+        """
+        end = "exp" if tells_end else _HIDDEN_END
+        payload = {"path": path, "iat": round(now, 3), end: int(now + life_s)}
+        head = f"{_HEADER}.{_encode(payload)}"
         return f"{path}?_jwt={head}.{self._mark(head)}"
 
     def allows(self, path: str, token: str, now: float) -> bool:
@@ -33,7 +38,9 @@ class LinkSigner:
         if not hmac.compare_digest(mark.encode(), self._mark(head).encode()):
             return False
         payload = _payload(head)
-        return payload.get("path") == path and now < float(payload.get("exp", 0))
+        return payload.get("path") == path and now < float(
+            payload.get("exp", payload.get(_HIDDEN_END, 0))
+        )
 
     def _mark(self, head: str) -> str:
         digest = hmac.new(self.secret, head.encode("utf-8", "surrogatepass"), hashlib.sha256)

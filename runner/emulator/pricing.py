@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.core.catalog import ModelInfo
-from runner.core.estimate import estimate
+from runner.core.estimate import estimate, priced_inputs
 from runner.core.price import Source
 
 #: credits of a task whose price is not published, by what it makes
@@ -42,7 +42,10 @@ def charge(
         rng: chooses what the service would choose, such as the length for `auto`.
     """
     most = estimate(info, body, measures).worst
-    settled = {**body, **_chosen(info, body, rng)}
+    chosen = _chosen(info, body, rng)
+    if most is not None and not chosen and not priced_inputs(info):
+        return Charge(most=most, final=most)  # nothing is left open
+    settled = {**body, **chosen}
     final = estimate(info, settled, {**PRETEND_INPUT, **measures}).worst
     if final is None:
         made_up = MADE_UP[info.media]

@@ -39,6 +39,9 @@ class Reader:
     def has(self, key: str) -> bool:
         return self._data.get(key) is not None
 
+    def names(self) -> list[str]:
+        return [str(name) for name in self._data]
+
     def raw(self, key: str) -> Any:
         return self._data.get(key)
 
@@ -48,6 +51,11 @@ class Reader:
             raise self.problem(key, f"expected a list, found `{value}`")
         for index, item in enumerate(value):
             yield Reader(self._source, f"{key}[{index}]", item)
+
+    def inner(self, key: str) -> Reader:
+        """A mapping within this one; empty where there is none."""
+        value = self._data.get(key)
+        return Reader(self._source, key, {} if value is None else value)
 
     def text(self, key: str, default: str) -> str:
         value = self._data.get(key)

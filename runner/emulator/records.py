@@ -20,12 +20,50 @@ class Meta:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Knobs:
+    """What can be changed about the service while it runs, by a scenario or the back door."""
+
+    id: str = "knobs"
+    link_life_s: float  # of links that are handed out from now on
+    link_exp: bool = True  # whether a link's token tells its end
+    refund_delay_s: float = 0.0  # between a failure and the credits' return to the balance
+    cancel_refunds: bool = True  # whether cancelling what has not begun gives its credits back
+    date_skew_s: float = 0.0  # how far the `Date` header is ahead of the emulator's clock
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
     """One prepaid project. Several keys may belong to it."""
 
     id: str
     balance: int
     tier: int
+    #: lane, or `*` for all -> {"concurrent": n, "daily": n}, instead of the tier's; None: unlimited
+    limits: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)
+    recharge_below: int = 0  # auto-recharge: where an hourly look finds less than this …
+    recharge_to: int = 0  # … credits are bought up to this; 0: off
+    recharge_look_at: float = 0.0  # Unix seconds of the next look
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Totals:
+    """The sums of one account. Own tasks only: those made by others are in the balance."""
+
+    id: str  # of the account
+    creates: int = 0  # tasks made
+    refused: int = 0  # creates that arrived and were turned down
+    others: int = 0  # tasks that other users of the account made
+    taken: int = 0  # credits
+    given_back: int = 0  # credits, also those still on their way to the balance
+    outstanding: int = 0  # credits taken for tasks that have not ended
+    alive: int = 0  # tasks that have not ended
+    most_charged: int = 0  # the highest `taken - given_back` there ever was
+    most_outstanding: int = 0
+    most_alive: int = 0
+
+    @property
+    def charged(self) -> int:
+        return self.taken - self.given_back
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +102,11 @@ class TaskRecord:
     ended: bool = False  # the end was booked
     refunded: int = 0
     refunded_at: float = 0.0
+    owed: int = 0  # of `refunded`: not back on the balance yet
     deleted: bool = False
+    digest: str = ""  # of the body as it was sent, see acceptance.py
+    fault: str = ""  # what a scenario did to the create or has in store for the task
+    is_others: bool = False  # made by another user of the account
     facts: Mapping[str, Json] = field(default_factory=dict)  # input measures and the like
 
     @property
@@ -126,12 +168,17 @@ class RoutedRequest:
     emptied_by: tuple[str, ...] = ()
 
 
-Record = Meta | Account | KeyEntry | TaskRecord | UploadRecord | RouterRecord | RoutedRequest
-R = TypeVar("R", Meta, Account, TaskRecord, UploadRecord, RouterRecord)
+Record = (
+    Meta | Knobs | Account | Totals | KeyEntry | TaskRecord | UploadRecord | RouterRecord
+    | RoutedRequest
+)  # fmt: skip
+R = TypeVar("R", Meta, Knobs, Account, Totals, KeyEntry, TaskRecord, UploadRecord, RouterRecord)
 
 KINDS: Mapping[str, type[Record]] = {
     "meta": Meta,
+    "knobs": Knobs,
     "account": Account,
+    "totals": Totals,
     "key": KeyEntry,
     "task": TaskRecord,
     "upload": UploadRecord,

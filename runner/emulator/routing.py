@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from runner.emulator.records import KeyEntry, RoutedRequest, RouterRecord, TaskR
 Json = Any
 
 SLUG = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+NUMBER = re.compile(r"[0-9]{1,9}")
 PAGE = (1, 100)
 
 
@@ -23,6 +25,7 @@ class Routers:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._pipelines: dict[str, tuple[Json, ...]] = {}  # equal ones are kept once
 
     # Configurations
 
@@ -73,20 +76,34 @@ class Routers:
 
     def page(self, key: KeyEntry, limit: str | None, cursor: str | None) -> Json:
         mine = [r for r in self._backend.state.routers.values() if r.account == key.account]
-        return _page([views.router_view(router) for router in mine], limit, cursor)
+        start, end = 0 if cursor is None else _cursor(cursor), len(mine)
+        end = min(end, start + _limit(limit))
+        data = [views.router_view(router) for router in mine[start:end]]
+        return {"data": data, "nextCursor": str(end) if end < len(mine) else None}
 
     def requests(
         self, key: KeyEntry, router_id: str, limit: str | None, cursor: str | None
     ) -> Json:
-        """`GET /v1/routers/{id}/requests`, newest first: the only list of task ids there is."""
-        router = self._by_id(key, router_id)
-        lines = [r for r in self._backend.state.routed.values() if r.router == router.id]
-        return _page([views.routed_view(line) for line in reversed(lines)], limit, cursor)
+        """`GET /v1/routers/{id}/requests`, newest first: the only list of task ids there is.
+
+        A cursor counts from the oldest line, so that new ones do not shift the pages.
+        """
+        lines = self._backend.state.history[self._by_id(key, router_id).id]
+        end = len(lines) if cursor is None else min(len(lines), _cursor(cursor))
+        start = max(0, end - _limit(limit))
+        data = [views.routed_view(line) for line in reversed(lines[start:end])]
+        return {"data": data, "nextCursor": str(start) if start else None}
 
     # Generation
 
     def generate(self, key: KeyEntry, media: str, body: Mapping[str, Json], script: Script) -> Json:
         """`POST /v1/generate/{media}`."""
+        with self._backend.counting_refusals(key):
+            return self._generate(key, media, body, script)
+
+    def _generate(
+        self, key: KeyEntry, media: str, body: Mapping[str, Json], script: Script
+    ) -> Json:
         intake = self._backend.intake
         info = intake.model_of(f"generate/{media}", body)
         intake.check(key, info, body)
@@ -98,7 +115,7 @@ class Routers:
             emptied = [pipeline[-1]["filter"]] if pipeline else ["capability"]
             self._note(router, status="no_eligible_model", pipeline=pipeline, emptied=emptied)
             raise answers.no_eligible_model(pipeline, emptied)
-        wanted = Acceptance(info=chosen.info, body=chosen.body, script=script)
+        wanted = Acceptance(info=chosen.info, body=chosen.body, script=script, sent=body)
         task = self._backend.accept(key, wanted)
         self._note(router, status="routed", pipeline=pipeline, task=task)
         return {"id": task.id, "routing": _routing(router, media, chosen, task, body["input"])}
@@ -144,7 +161,7 @@ class Routers:
             provider="emulator" if task else None,
             credits=task.estimate if task else None,
             reason_code="lowest_cost" if task else None,
-            pipeline=tuple(pipeline),
+            pipeline=self._pipelines.setdefault(json.dumps(pipeline), tuple(pipeline)),
             emptied_by=tuple(emptied or ()),
         )
         ground.state.put(line)
@@ -199,13 +216,18 @@ def _allowed(rule: Mapping[str, Json], model: str) -> bool:
     return listed if rule.get("mode") == "allowlist_only" else not listed
 
 
-def _page(items: list[Json], limit: str | None, cursor: str | None) -> Json:
+def _limit(text: str | None) -> int:
     least, most = PAGE
-    if limit is None or not limit.isdigit() or not least <= int(limit) <= most:
+    limit = int(text) if text is not None and NUMBER.fullmatch(text) else 0
+    if not least <= limit <= most:
         raise _bad("limit", f"Invalid input: expected a number from {least} to {most}")
-    start = int(cursor) if cursor and cursor.isdigit() else 0
-    end = start + int(limit)
-    return {"data": items[start:end], "nextCursor": str(end) if end < len(items) else None}
+    return limit
+
+
+def _cursor(text: str) -> int:
+    if not NUMBER.fullmatch(text):
+        raise _bad("cursor", "Invalid cursor")
+    return int(text)
 
 
 def _bad(name: str, message: str) -> answers.Refusal:

@@ -1,166 +1,110 @@
-"""Scripted faults: which request, what goes wrong, how often.
+"""Scripted faults: which request, what goes wrong, how often, and when.
 
 A scenario is YAML (or the same as JSON, or as Python data):
 
+    seed: 7                              # of the faults' chance; default: the emulator's
     keys:                                # accounts besides `key_emulator`
       - {key: key_poor, credits: 5, tier: 1}
       - {key: key_new, same_account_as: key_emulator}      # a rotated key
       - {key: key_off, disabled: true}                     # 401
+    settings:                            # of the service, see records.Knobs
+      link_life_s: 60                    # of output links
+      link_exp: false                    # links do not tell when they end
+      refund_delay_s: 600                # a failed task's credits come back so much later
+      cancel_refunds: false              # cancelling gives nothing back
+      date_skew_s: -90                   # of the `Date` header
+    outages:                             # seconds since the scenario came into force
+      - {begin: 3600, end: 10800}        # connections are refused
+      - {begin: 0, end: 60, how: unavailable}   # 503; or `gateway` (an HTML page), or `drop`
     faults:
       - on: create                       # create, read, cancel, upload, store, organization,
                                          # usage, download, other or any
         endpoint: image_to_video         # glob; for read, cancel, download: of the task
-        model: "gen4_*"                  # glob
+        model: "gen4_*"                  # glob; the lane, which for recipes is the recipe's name
+        prompt: "*cat*"                  # glob
         method: POST
         nth: 3                           # the third matching request; [1, 3] or "2-5" too
-        probability: 0.3                 # of each matching request, from the seeded rng
+        probability: 0.3                 # of each matching request, from the seed
         count: 2                         # at most so often
+        each: true                       # nth and count go by task (creates: by equal body)
+        begin: 60                        # seconds since the scenario came into force
+        end: 120
         do: refuse                       # and what goes wrong:
 
-`refuse`      status (503), error (text), body (`json`, `text` or `empty`), retry_after (seconds,
-              or an HTTP date as text); nothing is created
-`drop`        the connection is cut before the request is looked at
-`lose`        the request is carried out, then the connection is cut without an answer: a create
-              made its task and charged for it
+`refuse`      status (503), error (text), body (`json`, `text`, `html` or `empty`), retry_after
+              (seconds, or an HTTP date as text), location; nothing is created
+`drop`        no answer, and the request is not looked at
+`lose`        the request is carried out, and no answer: a create made its task and charged for it
+`deny`        the request is carried out, and answered as `refuse` answers
 `delay`       the request is carried out, the answer comes `seconds` later
-`garble`      the request is carried out, the answer is 200 and no JSON
+`garble`      the request is carried out, the answer is 200 and useless: half of its JSON, or by
+              body: `text`, `html`, `empty`, or `no_id` (the answer without its `id`)
 `fail`        create only: the task fails with `code` (absent: no code) after the share `after`
               (1.0) of its time; `error` is its text, `refund: true|false` overrules the code
 `throttle`    create only: the task stays THROTTLED for at least `seconds`
 downloads only:
 `cut`         the connection is cut after `bytes` of the body
-`stall`       nothing more comes for `seconds` after `bytes`
+`short`       only `bytes` come, and the headers say that this is all
+`stall`       nothing more comes for `seconds` after `bytes`; without `seconds`: ever
 `drip`        the body comes in pieces of `bytes`, `seconds` apart
 `no_range`    Range is ignored: 200 and the whole body
+`wrong_range` the part begins `bytes` (1) later than was asked for, as its Content-Range says
+`changed`     another file than before, under another ETag; Range and If-Range are obeyed
+`mixed_range` the same, but If-Range is not obeyed: a part of the other file
 `wrong_length`  Content-Length says `bytes` more than there are
+`no_length`   no Content-Length: chunks
+`gzip`        packed, though nobody asked for it
+`noise`       the right length and type, but after `bytes` of the body only noise
+`page`        200 and an HTML page
 `expire`      403, as for an expired link
-`redirect`    302 to the same link with a mark; the target answers normally
+`redirect`    302 to the same link with a mark, whose target answers normally; or to `location`,
+              where `loop` is the same link for ever
 
-`lose` and `garble` leave downloads alone. `seconds` with `refuse`, `drop`, `lose`, `garble` waits
-first. The first fault that matches wins; a fault counts the requests that match its filters, also
-those another fault took.
+How no answer comes (`drop`, `lose`): `how: close` (the default), `reset`, `hang` until the client
+gives up or for `seconds`, for `lose` also `cut` (half of the answer).
+
+`lose`, `deny` and `garble` leave downloads alone. `seconds` with `refuse`, `drop`, `lose`, `deny`,
+`garble` waits first. The first fault that matches wins; a fault counts the requests that match its
+filters and time, also those another fault took.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from runner.emulator.acceptance import Script
 from runner.emulator.backend import ExtraKey
 from runner.emulator.reading import Reader
+from runner.emulator.records import Knobs
+from runner.emulator.rules import (
+    BODIES,
+    DOWNLOAD_FAULTS,
+    ENDINGS,
+    NO_FAULT,
+    PLACES,
+    SERVICE_FAULTS,
+    TASK_FAULTS,
+    Fault,
+    Outage,
+    Request,
+    Scenario,
+)
 from runner.errors import UsageError
 
-PLACES = (
-    "create", "read", "cancel", "upload", "store", "organization", "usage", "download", "other",
-    "any",
-)  # fmt: skip
-SERVICE_FAULTS = ("refuse", "drop", "lose", "delay", "garble")
-TASK_FAULTS = ("fail", "throttle")
-DOWNLOAD_FAULTS = ("cut", "stall", "drip", "no_range", "wrong_length", "expire", "redirect")
-BODIES = ("json", "text", "empty")
+__all__ = ["NO_FAULT", "Fault", "Request", "Scenario", "load_scenario", "parse_scenario"]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """What a fault is chosen by."""
-
-    on: str
-    method: str
-    endpoint: str = ""
-    model: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fault:
-    """One rule. The fields are those of the module's text."""
-
-    do: str
-    on: str = "any"
-    endpoint: str = "*"
-    model: str = "*"
-    method: str = "*"
-    nth: frozenset[int] = frozenset()  # empty: every one
-    probability: float = 1.0
-    count: int | None = None
-    status: int = 503
-    error: str = ""
-    body: str = "json"
-    retry_after: str = ""
-    seconds: float = 0.0
-    bytes: int = 0
-    code: str | None = None
-    after: float = 1.0
-    refund: bool | None = None
-
-    def concerns(self, request: Request) -> bool:
-        return (
-            self.on in {"any", request.on}
-            and fnmatchcase(request.endpoint, self.endpoint)
-            and fnmatchcase(request.model, self.model)
-            and fnmatchcase(request.method, self.method)
-        )
-
-    @property
-    def script(self) -> Script:
-        """What it does to a task."""
-        if self.do == "throttle":
-            return Script(throttled_s=self.seconds)
-        if self.do != "fail":
-            return Script()
-        keeps = None if self.refund is None else not self.refund
-        return Script(
-            fails=True, code=self.code, text=self.error, keeps_charge=keeps, after=self.after
-        )
-
-
-NO_FAULT = Fault(do="none")
-
-
-@dataclass(slots=True)
-class _Count:
-    seen: int = 0
-    done: int = 0
-
-
-@dataclass(kw_only=True)
-class Scenario:
-    """The faults of one emulator, and how often each has struck."""
-
-    faults: tuple[Fault, ...] = ()
-    keys: tuple[ExtraKey, ...] = ()
-    rng: random.Random = field(default_factory=lambda: random.Random(0))
-
-    def __post_init__(self) -> None:
-        self._counts = [_Count() for _ in self.faults]
-
-    def choose(self, request: Request) -> Fault:
-        """The fault that strikes this request, or `NO_FAULT`."""
-        chosen = NO_FAULT
-        for fault, count in zip(self.faults, self._counts, strict=True):
-            if fault.concerns(request):
-                count.seen += 1
-                if chosen is NO_FAULT and self._strikes(fault, count):
-                    count.done += 1
-                    chosen = fault
-        return chosen
-
-    def struck(self) -> list[int]:
-        """How often each fault has struck, in the order of the scenario."""
-        return [count.done for count in self._counts]
-
-    def _strikes(self, fault: Fault, count: _Count) -> bool:
-        if fault.nth and count.seen not in fault.nth:
-            return False
-        if fault.count is not None and count.done >= fault.count:
-            return False
-        return fault.probability >= 1.0 or self.rng.random() < fault.probability
+#: outages in which connections are made -> the fault that strikes every request
+OUTAGES: Mapping[str, Mapping[str, Any]] = {
+    "refused": {},
+    "unavailable": {"do": "refuse", "status": 503, "error": "The service is not available."},
+    "gateway": {"do": "refuse", "status": 502, "body": "html"},
+    "drop": {"do": "drop"},
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -202,10 +146,56 @@ def parse_scenario(raw: Any, rng: random.Random, *, source: str = "scenario") ->
     """
     data = {"faults": raw} if isinstance(raw, list) else raw
     top = Reader(source, "", {} if data is None else data)
-    top.only("faults", "keys")
-    faults = tuple(_fault(item) for item in top.items("faults"))
-    keys = tuple(_key(item) for item in top.items("keys"))
-    return Scenario(faults=faults, keys=keys, rng=rng)
+    top.only("faults", "keys", "outages", "seed", "settings")
+    spans = [(item, _span(item)) for item in top.items("outages")]
+    how = [item.choice("how", tuple(OUTAGES), "refused") for item, _ in spans]
+    return Scenario(
+        faults=(
+            *(
+                _outage(word, span)
+                for word, (_, span) in zip(how, spans, strict=True)
+                if OUTAGES[word]
+            ),
+            *(_fault(item) for item in top.items("faults")),
+        ),
+        outages=tuple(
+            span for word, (_, span) in zip(how, spans, strict=True) if not OUTAGES[word]
+        ),
+        keys=tuple(_key(item) for item in top.items("keys")),
+        settings=read_settings(top.inner("settings")),
+        rng=random.Random(top.whole("seed")) if top.has("seed") else rng,
+    )
+
+
+def read_settings(item: Reader) -> dict[str, float | bool]:
+    """The fields of `Knobs` that are given.
+
+    Raises:
+        UsageError: names the place and what was expected.
+    """
+    names = [name for name in Knobs.__dataclass_fields__ if name != "id"]
+    item.only(*names)
+    least = {"date_skew_s": -math.inf}
+    return {
+        name: item.flag(name)
+        if Knobs.__dataclass_fields__[name].type == "bool"
+        else item.number(name, 0.0, least.get(name, 0.0))
+        for name in names
+        if item.has(name)
+    }
+
+
+def _span(item: Reader) -> Outage:
+    item.only("begin", "end", "how")
+    return Outage(begin=item.number("begin", 0.0), end=_end(item))
+
+
+def _end(item: Reader) -> float:
+    return item.number("end", 0.0) if item.has("end") else math.inf
+
+
+def _outage(word: str, span: Outage) -> Fault:
+    return Fault(**OUTAGES[word], begin=span.begin, end=span.end)
 
 
 def _fault(item: Reader) -> Fault:
@@ -217,19 +207,28 @@ def _fault(item: Reader) -> Fault:
         raise item.problem("on", f"`{do}` is for `create` only")
     if do in DOWNLOAD_FAULTS and on != "download":
         raise item.problem("on", f"`{do}` is for `download` only")
+    how = item.choice("how", ENDINGS, "close")
+    if how == "cut" and do != "lose":
+        raise item.problem("how", "`cut` is for `lose` only")
     return Fault(
         do=do,
         on=on,
         endpoint=item.text("endpoint", "*"),
         model=item.text("model", "*"),
+        prompt=item.text("prompt", "*"),
         method=item.text("method", "*").upper(),
         nth=frozenset(_ordinals(item)),
+        each=item.has("each") and item.flag("each"),
         probability=item.number("probability", 1.0, 0.0, 1.0),
         count=item.whole("count") if item.has("count") else None,
+        begin=item.number("begin", 0.0),
+        end=_end(item),
         status=item.whole("status", 503, 100, 599),
         error=item.text("error", ""),
         body=item.choice("body", BODIES, "json"),
         retry_after=item.text("retry_after", ""),
+        location=item.text("location", ""),
+        how=how,
         seconds=item.number("seconds", 0.0, 0.0),
         bytes=item.whole("bytes"),
         code=item.text("code", "") or None,
@@ -265,4 +264,5 @@ def _ordinals(item: Reader) -> Sequence[int]:
 
 def describe(fault: Fault) -> Mapping[str, Any]:
     """A fault as the back door shows it."""
-    return {"do": fault.do, "on": fault.on, "endpoint": fault.endpoint, "model": fault.model}
+    names = ("do", "on", "endpoint", "model", "prompt")
+    return {name: getattr(fault, name) for name in names}

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import random
+import math
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from email.utils import formatdate
+from typing import Any, TypeAlias
 
 from aiohttp import web
 
 from runner.clock import Clock
 from runner.core.catalog import Catalog
 from runner.emulator import answers, faults
-from runner.emulator.api import API_VERSION, KEY, Api
+from runner.emulator.api import Api
 from runner.emulator.backdoor import BackDoor
 from runner.emulator.backend import Backend
+from runner.emulator.calls import PREFIX, WrongMethod, place_of
+from runner.emulator.connection import FAULT, Connections
+from runner.emulator.door import Door
 from runner.emulator.files import Files
+from runner.emulator.injector import Injector, seeded
 from runner.emulator.media import MediaMaker
 from runner.emulator.options import LOOPBACK, EmulatorOptions
-from runner.emulator.scenario import Request, Scenario, load_scenario
+from runner.emulator.rules import Outage, Request, Scenario
+from runner.emulator.scenario import load_scenario
 from runner.emulator.uploads import Uploads
 from runner.emulator.world import WorldFile
 
@@ -48,6 +55,10 @@ class Emulator:
         self._world = WorldFile(self.options.world) if self.options.world else None
         earlier = self._world.read() if self._world else []
         self.backend = Backend(catalog, clock, self.options, journal=self._world, earlier=earlier)
+        self.injector = Injector(self.backend)
+        self.connections = Connections(clock)
+        self._blackout: asyncio.Task[None] | None = None
+        self._door: Door | None = None
         self.use(scenario)
         self.seen: Counter[str] = Counter()  # requests by place: create, read, download …
         self.last_request = clock.monotonic()
@@ -59,11 +70,23 @@ class Emulator:
         """`http://127.0.0.1:PORT`, once it serves."""
         return self.backend.ground.public_url
 
+    @property
+    def scenario(self) -> Scenario:
+        """The one in force."""
+        return self.injector.scenario
+
     def use(self, scenario: Scenario) -> None:
         """Take another scenario into force."""
-        self.scenario = scenario
-        for key in scenario.keys:
-            self.backend.add_key(key)
+        self.injector.use(scenario)
+        self._black_out(scenario.outages)
+
+    def script(self, raw: Any) -> None:
+        """Take a scenario from data into force.
+
+        Raises:
+            UsageError: names the place and what was expected.
+        """
+        self._black_out(self.injector.script(raw).outages)
 
     async def __aenter__(self) -> Emulator:
         await self.start()
@@ -75,31 +98,75 @@ class Emulator:
     async def start(self) -> None:
         runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=STOP_S)
         await runner.setup()
-        site = web.TCPSite(runner, self.options.host, self.options.port)
+        host = self.options.host
+        door = Door(runner, host, self.options.port)
         try:
-            await site.start()
+            await door.open()
         except OSError:
             await runner.cleanup()
             raise
-        self._runner = runner
-        port = runner.addresses[0][1]
-        host = self.options.host
+        self._runner, self._door = runner, door
         host = f"[{host}]" if ":" in host else host
-        self.backend.ground.public_url = f"http://{host}:{port}"
+        self.backend.ground.public_url = f"http://{host}:{door.port}"
+        self._black_out(self.scenario.outages)
 
     async def stop(self) -> None:
-        if self._runner is not None:
+        self.connections.stop()
+        if self._blackout is not None:
+            self._blackout.cancel()
+        if self._runner is not None and self._door is not None:
             await self._runner.cleanup()
-            self._runner = None
+            self._door.close()
+            self._runner = self._door = None
         if self._world is not None:
             self._world.close()
             self._world = None
 
+    # Refused connections
+
+    async def shut(self) -> None:
+        """Refuse connections from now on; the back door is behind the same socket."""
+        if self._door is not None:
+            await self._door.shut()
+
+    async def reopen(self) -> None:
+        """Accept connections again."""
+        if self._door is not None:
+            await self._door.open()
+
+    def begin_outage(self, how: str, seconds: float) -> None:
+        """An outage from now on; connections are refused as soon as the caller next waits."""
+        self.injector.begin_outage(how, seconds)
+        if self.injector.is_dark:
+            self._black_out((Outage(begin=0.0, end=seconds),))
+
+    def _black_out(self, outages: Sequence[Outage]) -> None:
+        """Only these, from now on; without a socket there is nothing to shut."""
+        if self._blackout is not None:
+            self._blackout.cancel()
+        if self._door is not None and (outages or self._blackout is not None):
+            self._blackout = asyncio.ensure_future(self._play(outages))
+
+    async def _play(self, outages: Sequence[Outage]) -> None:
+        await self.reopen()
+        now = 0.0
+        for outage in sorted(outages, key=lambda outage: outage.begin):
+            await self._pause(outage.begin - now)
+            await self.shut()
+            if outage.end == math.inf:
+                return
+            await self._pause(outage.end - max(now, outage.begin))
+            await self.reopen()
+            now = max(now, outage.end)
+
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=BODY_BYTES, middlewares=[self._door])
+        app = web.Application(client_max_size=BODY_BYTES, middlewares=[self._enter])
+        app.on_response_prepare.append(self._date)
         uploads = Uploads(self.backend)
-        files = Files(self.backend, uploads, self._maker, self._clock)
-        door = BackDoor(self.backend, self.seen, lambda: self.scenario, self.use)
+        files = Files(
+            self.backend, uploads, self._maker, clock=self._clock, connections=self.connections
+        )
+        back_door = BackDoor(self.injector, self.seen, self)
         app.add_routes(Api(self.backend, uploads).routes())
         app.add_routes(
             [
@@ -107,13 +174,13 @@ class Emulator:
                 web.get("/outputs/{task}/{index}/{name}", files.send),
             ]
         )
-        app.add_routes(door.routes())
+        app.add_routes(back_door.routes())
         return app
 
     # The way of a request
 
     @web.middleware
-    async def _door(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _enter(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Faults first, then headers and key, then the handler."""
         self.last_request = self._clock.monotonic()
         try:
@@ -122,6 +189,9 @@ class Emulator:
             return web.json_response(refusal.body, status=refusal.status)
         except web.HTTPNotFound:
             return web.json_response({"error": "Not found"}, status=404)
+        except WrongMethod as error:
+            headers = {"Allow": error.allowed}
+            return web.json_response({"error": "Method not allowed"}, status=405, headers=headers)
         except web.HTTPMethodNotAllowed as error:
             headers = {"Allow": error.headers["Allow"]}
             return web.json_response({"error": "Method not allowed"}, status=405, headers=headers)
@@ -135,72 +205,49 @@ class Emulator:
             return await handler(request)
         seen = await self._describe(request)
         self.seen[seen.on] += 1
-        fault = self.scenario.choose(seen)
-        request[faults.FAULT] = fault
+        fault = self.injector.choose(seen)
+        request[FAULT] = fault
         await self._pause(faults.seconds_before(fault, seen.on))
-        if (early := faults.before(fault, request)) is not None:
+        if (early := await self.connections.before(fault, request)) is not None:
             return early
-        if request.path.startswith("/v1/"):
-            self._identify(request)
-        answer = await handler(request)
-        await self._pause(faults.seconds_after(fault, seen.on))
-        return faults.after(fault, request, answer)
+        try:
+            answer = await handler(request)
+        finally:  # a refusal is as late as any other answer
+            await self._pause(faults.seconds_after(fault, seen.on))
+        return await self.connections.after(fault, request, answer)
+
+    async def _date(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Every answer tells the emulator's time, with the skew that it was given."""
+        ground = self.backend.ground
+        at = ground.now() + ground.knobs.date_skew_s
+        response.headers["Date"] = formatdate(at, usegmt=True)
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:
             await self._clock.sleep(seconds)
 
-    def _identify(self, request: web.Request) -> None:
-        """Key and version header, as every call needs them."""
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise answers.bad_key()
-        request[KEY] = self.backend.login(key.strip())
-        if request.headers.get("X-Runway-Version") != API_VERSION:
-            raise answers.no_version(API_VERSION)
-
     async def _describe(self, request: web.Request) -> Request:
         """What faults are chosen by. For a task it is the request that made it."""
         on = place_of(request.method, request.path)
         if on == "create":
-            return Request(on=on, method=request.method, **await _aims(request))
+            endpoint, body = request.path.removeprefix(PREFIX), await _json_of(request)
+            return self.injector.of_create(endpoint, body, request.method)
         parts = request.path.split("/")
-        task_id = parts[2] if on == "download" else parts[-1]
-        task = self.backend.state.tasks.get(task_id)
-        if task is None:
-            return Request(on=on, method=request.method)
-        return Request(on=on, method=request.method, endpoint=task.endpoint, model=task.lane)
+        found = parts[2] if on == "download" else parts[-1]
+        return self.injector.of_task(on, request.method, found)
 
 
 def _scenario_of(options: EmulatorOptions) -> Scenario:
     """The scenario that the options name; a quiet one by default."""
     if options.scenario is None:
         return Scenario()
-    return load_scenario(options.scenario, random.Random(f"{options.seed}/scenario"))
+    return load_scenario(options.scenario, seeded(options.seed))
 
 
-def place_of(method: str, path: str) -> str:
-    """The word by which scenarios name a request."""
-    head, _, tail = path.removeprefix("/v1/").partition("/")
-    if path.startswith("/outputs/"):
-        return "download"
-    if path.startswith("/storage/"):
-        return "store"
-    if head in {"tasks", "workflow_invocations"}:
-        return "cancel" if method == "DELETE" else "read"
-    if head == "uploads":
-        return "upload"
-    if head == "organization":
-        return "usage" if tail else "organization"
-    return "create" if method == "POST" and head != "routers" else "other"
-
-
-async def _aims(request: web.Request) -> dict[str, str]:
-    """Endpoint and model of a create, before anything is checked."""
-    endpoint = request.path.removeprefix("/v1/")
+async def _json_of(request: web.Request) -> Mapping[str, Any]:
+    """The body as sent, before anything is checked; empty where it is no JSON object."""
     try:
         body = json.loads(await request.read())
     except (ValueError, RecursionError):
-        body = None
-    model = body.get("model", body.get("mode", "")) if isinstance(body, dict) else ""
-    return {"endpoint": endpoint, "model": str(model)}
+        return {}
+    return body if isinstance(body, Mapping) else {}

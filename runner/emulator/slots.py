@@ -1,13 +1,13 @@
 """The queue of one account and lane: so many at once, first in, first out.
 
 Nothing ticks. Tasks carry times, and `Slots.until(now)` plays everything that happened since the
-last look, in order: ends free slots, freed slots start waiting tasks.
+last look, in order: ends free slots, freed slots start waiting tasks. No step looks at more than
+the tasks it is about, however many wait.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,7 +17,8 @@ Lane = tuple[str, str]  # account, lane
 @dataclass(kw_only=True, slots=True)
 class _Queue:
     busy: set[str] = field(default_factory=set)
-    waiting: deque[str] = field(default_factory=deque)
+    waiting: list[tuple[int, str]] = field(default_factory=list)  # a heap by arrival
+    gone: set[str] = field(default_factory=set)  # still in the heap, taken out by a cancel
 
 
 @dataclass(order=True, frozen=True, slots=True)
@@ -44,19 +45,21 @@ class Slots:
         self._end = end
         self._queues: dict[Lane, _Queue] = {}
         self._moments: list[_Moment] = []
-        self._held: dict[str, float] = {}
+        self._held: dict[str, int] = {}  # task -> arrival
         self._order = 0
+        self._arrivals = 0
 
     def add(self, lane: Lane, task: str, now: float, *, delay: float, held_until: float) -> None:
         """A new task: starts after `delay` if a slot is free, waits otherwise."""
-        if held_until > now:
-            self._held[task] = held_until
-            self._at(held_until, task, lane, is_end=False)
         queue = self._queue(lane)
-        if held_until <= now and self._has_room(lane):
+        self._arrivals += 1
+        if held_until > now:
+            self._held[task] = self._arrivals
+            self._at(held_until, task, lane, is_end=False)
+        elif self._has_room(lane):
             self._run(queue, lane, task, now + delay)
         else:
-            queue.waiting.append(task)
+            heapq.heappush(queue.waiting, (self._arrivals, task))
 
     def resume(self, lane: Lane, task: str, end_at: float) -> None:
         """A task that was running when the world was saved."""
@@ -66,35 +69,43 @@ class Slots:
     def drop(self, lane: Lane, task: str, now: float) -> None:
         """Take out a task that has not begun to run; its slot goes to the next."""
         queue = self._queue(lane)
-        queue.busy.discard(task)
-        if task in queue.waiting:
-            queue.waiting.remove(task)
+        if task in queue.busy:
+            queue.busy.remove(task)
+        elif self._held.pop(task, None) is None:
+            queue.gone.add(task)
         self._fill(lane, now)
+
+    def refill(self, now: float) -> None:
+        """Start what fits, after limits have changed."""
+        for lane in self._queues:
+            self._fill(lane, now)
 
     def until(self, now: float) -> None:
         """Play all that happened up to now."""
         while self._moments and self._moments[0].at <= now:
             moment = heapq.heappop(self._moments)
             queue = self._queue(moment.lane)
-            if moment.is_end and moment.task in queue.busy:
+            if not moment.is_end:
+                self._release(queue, moment.task)
+            elif moment.task in queue.busy:
                 queue.busy.remove(moment.task)
                 self._end(moment.task, moment.at)
-            elif not moment.is_end:
-                self._held.pop(moment.task, None)
             self._fill(moment.lane, moment.at)
 
-    def running(self, lane: Lane) -> int:
-        return len(self._queue(lane).busy)
+    def _release(self, queue: _Queue, task: str) -> None:
+        """A scripted wait is over; the task takes its old place in the queue."""
+        arrival = self._held.pop(task, None)
+        if arrival is not None:
+            heapq.heappush(queue.waiting, (arrival, task))
 
     def _fill(self, lane: Lane, now: float) -> None:
         queue = self._queue(lane)
-        while self._has_room(lane):
-            ready = (task for task in queue.waiting if task not in self._held)
-            task = next(ready, None)
-            if task is None:
-                return
-            queue.waiting.remove(task)
-            self._run(queue, lane, task, now)
+        while queue.waiting and self._has_room(lane):
+            _, task = heapq.heappop(queue.waiting)
+            if task in queue.gone:
+                queue.gone.remove(task)
+            else:
+                self._run(queue, lane, task, now)
 
     def _run(self, queue: _Queue, lane: Lane, task: str, at: float) -> None:
         queue.busy.add(task)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import insort
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from runner.emulator.records import (
     Account,
     KeyEntry,
+    Knobs,
     Meta,
     Record,
     RoutedRequest,
     RouterRecord,
     TaskRecord,
+    Totals,
     UploadRecord,
 )
 from runner.emulator.tiers import DAY_S
@@ -48,12 +51,15 @@ class State:
         self._journal = journal
         self._dirty: dict[str, Record] = {}
         self.meta: Meta | None = None
+        self.knobs: Knobs | None = None
         self.accounts: dict[str, Account] = {}
+        self.totals: dict[str, Totals] = {}
         self.keys: dict[str, KeyEntry] = {}
         self.tasks: dict[str, TaskRecord] = {}
         self.uploads: dict[str, UploadRecord] = {}
         self.routers: dict[str, RouterRecord] = {}
         self.routed: dict[str, RoutedRequest] = {}
+        self.history: defaultdict[str, list[RoutedRequest]] = defaultdict(list)  # by router
         self._creates: dict[tuple[str, str], deque[float]] = {}
 
     def put(self, record: Record) -> None:
@@ -74,7 +80,11 @@ class State:
 
     def count_create(self, task: TaskRecord) -> None:
         """A create uses up the rolling quota of its lane, whatever becomes of it."""
-        self._creates.setdefault((task.account, task.lane), deque()).append(task.created_at)
+        times = self._creates.setdefault((task.account, task.lane), deque())
+        if times and task.created_at < times[-1]:
+            insort(times, task.created_at)  # made by others, and told of afterwards
+        else:
+            times.append(task.created_at)
 
     def creates_of_day(self, account: str, lane: str, now: float) -> int:
         """Creates within the last 24 hours."""
@@ -84,12 +94,19 @@ class State:
         return len(times)
 
     def lanes_used(self, account: str) -> Iterator[str]:
-        return (lane for owner, lane in self._creates if owner == account)
+        """Lanes with a create within the last day or so."""
+        return (
+            lane for (owner, lane), times in self._creates.items() if times and owner == account
+        )
 
     def _place(self, record: Record) -> None:
         match record:
             case Meta():
                 self.meta = record
+            case Knobs():
+                self.knobs = record
+            case Totals():
+                self.totals[record.id] = record
             case Account():
                 self.accounts[record.id] = record
             case KeyEntry():
@@ -102,3 +119,4 @@ class State:
                 self.routers[record.id] = record
             case RoutedRequest():
                 self.routed[record.id] = record
+                self.history[record.router].append(record)

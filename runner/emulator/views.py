@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -71,13 +70,8 @@ def progress_of(task: TaskRecord, now: float, *, erratic: bool) -> float:
     return round(random.Random(f"{task.id}/{step}").uniform(0.0, min(0.99, (step + 3) / 8)), 2)
 
 
-def usage_view(tasks: Iterable[TaskRecord], first: date, before: date) -> Json:
+def usage_view(amounts: Mapping[date, Mapping[str, int]], first: date, before: date) -> Json:
     """`POST /v1/organization/usage`: credits by UTC day and model; refunds count negative."""
-    amounts: dict[date, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for task in tasks:
-        amounts[day_of(task.created_at)][task.lane] += task.estimate
-        if task.refunded:
-            amounts[day_of(task.refunded_at)][task.lane] -= task.refunded
     days = {day: used for day, used in sorted(amounts.items()) if first <= day < before}
     return {
         "models": sorted({model for used in days.values() for model in used}),

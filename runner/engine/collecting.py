@@ -7,16 +7,17 @@ twice.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path, PurePosixPath
 
 from runner.core.events import DownloadDelayed, Downloaded, Verified
 from runner.core.job import Job, OutputFile
+from runner.core.links import expires_at
 from runner.core.naming import output_path, sidecar_path
 from runner.core.sidecar import render_sidecar
 from runner.core.task import Task, TaskStatus
@@ -29,9 +30,12 @@ from runner.errors import (
 )
 from runner.ports import Fetched
 
+from .download_queue import DownloadQueue
 from .polling import READS_UNTIL_GONE, task_gone
 from .tools import Tools
 
+#: a link that dies sooner is not used any more
+LINK_MARGIN = timedelta(minutes=2)
 #: names tried before giving up on a folder full of foreign files
 NAME_TRIES = 1000
 
@@ -42,7 +46,7 @@ class Collector:
     def __init__(self, tools: Tools, disk_full: Callable[[str], None]) -> None:
         self._tools = tools
         self._disk_full = disk_full
-        self._at_once = asyncio.Semaphore(tools.policies.downloads_at_once)
+        self._queue = DownloadQueue(tools.policies.downloads_at_once)
 
     async def collect(self, job: Job, task: Task | None) -> Job:
         """Fetch until every output is here, or this run's tries are used up.
@@ -56,7 +60,7 @@ class Collector:
         missing = 0
         for tries in range(1, most + 1):
             try:
-                async with self._at_once:
+                async with self._queue.turn(collection.job.collect_by):
                     return await collection.fetch_all()
             except _TaskUnknown as error:
                 missing += 1
@@ -86,6 +90,7 @@ class _Collection:
         self.job = job
         self._tools = tools
         self._task = task
+        self._task_is_fresh = False  # read again just now
 
     async def fetch_all(self) -> Job:
         """All outputs, then the sidecar, then `Downloaded`."""
@@ -101,6 +106,9 @@ class _Collection:
     async def _fetch_others(self, here: dict[int, OutputFile]) -> None:
         """What is not here yet; needs the task, and so may come too late."""
         task = await self._fresh_task()
+        if any(self._is_dying(link) for link in task.output):
+            self._task = None
+            task = await self._fresh_task()
         if not task.output:
             self._task = None
             raise DownloadError("the task has succeeded, but names no outputs yet")
@@ -111,6 +119,7 @@ class _Collection:
 
     async def put_off(self, reason: str, tries: int, *, wait: bool) -> None:
         """Record why the fetch must go on later, and wait."""
+        self._task_is_fresh = False
         delay = self._tools.policies.downloading.delay(tries, self._tools.rng)
         now = self._tools.clock.now()
         event = DownloadDelayed(at=now, not_before=now + timedelta(seconds=delay), reason=reason)
@@ -130,18 +139,26 @@ class _Collection:
             raise
         if task.status is not TaskStatus.SUCCEEDED:
             raise DownloadError(f"the task is {task.status.value} when read again")
-        self._task = task
+        self._task, self._task_is_fresh = task, True
         return task
+
+    def _is_dying(self, link: str) -> bool:
+        """Whether an old link would not live until the download begins; a fresh one is tried."""
+        dies = expires_at(link)
+        if dies is None or self._task_is_fresh:
+            return False
+        return dies <= self._tools.clock.now() + LINK_MARGIN
 
     async def _is_here(self, output: OutputFile) -> bool:
         """Whether an output that an earlier try verified is under its final name by now."""
-        target = self._tools.output_dir / output.path
-        if await self._tools.downloader.sha256_of(target) == output.sha256:
+        target, part = self._tools.output_dir / output.path, self._part(output.index)
+        is_placed = await self._tools.downloader.sha256_of(target) == output.sha256
+        left = await self._tools.downloader.sha256_of(part)
+        if is_placed and left is None:
             return True
-        part = self._part(output.index)
-        if await self._tools.downloader.sha256_of(part) != output.sha256:
+        if not is_placed and left != output.sha256:
             return False
-        return await self._place(part, output)
+        return await self._place(part, output)  # also takes away a part that a kill has left
 
     async def _fetch(self, index: int, link: str, types: Counter[str]) -> OutputFile:
         part = self._part(index)
@@ -150,8 +167,7 @@ class _Collection:
         except LinkRefused:
             self._task = None  # the next try reads the task for a fresh link
             raise
-        for version in range(self.job.results + 1, self.job.results + 1 + NAME_TRIES):
-            output = self._named(index, fetched, types, version)
+        for output in self._names(index, fetched, types):
             if await self._is_foreign(output):
                 continue
             event = Verified(at=self._tools.clock.now(), output=output)
@@ -173,6 +189,15 @@ class _Collection:
             return False
         return True
 
+    def _names(self, index: int, fetched: Fetched, types: Counter[str]) -> Iterator[OutputFile]:
+        """The name that it had before, if any; then one version after the other."""
+        first = self.job.results + 1
+        known = next((output for output in self.job.outputs if output.index == index), None)
+        if known is not None and PurePosixPath(known.path).suffix == f".{fetched.ext}":
+            yield replace(self._named(index, fetched, types, first), path=known.path)
+        for version in range(first, first + NAME_TRIES):
+            yield self._named(index, fetched, types, version)
+
     def _named(self, index: int, fetched: Fetched, types: Counter[str], version: int) -> OutputFile:
         kind = fetched.media_type.partition("/")[0]
         path = output_path(
@@ -190,8 +215,7 @@ class _Collection:
     def _part(self, index: int) -> Path:
         """Named after job and task: parts of two attempts, or of two jobs, never mix."""
         folder = (self._tools.output_dir / output_path(self.job.spec.output, ext="part")).parent
-        name = hashlib.sha256(f"{self.job.id} {self.job.task_id}".encode()).hexdigest()[:24]
-        return folder / f".{name}.{index}.part"
+        return folder / f".{part_name(self.job)}.{index}.part"
 
     async def _write_sidecar(self) -> None:
         first = sidecar_path(PurePosixPath(self.job.outputs[0].path))
@@ -204,6 +228,11 @@ class _Collection:
                     self._tools.output_dir / name, text
                 )
         raise DownloadError(f"no free name for `{first}`")
+
+
+def part_name(job: Job) -> str:
+    """What the unfinished files of a job's present task are called, after a point."""
+    return hashlib.sha256(f"{job.id} {job.task_id}".encode()).hexdigest()[:24]
 
 
 def _kind(output: OutputFile) -> str:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from runner.clock import Clock
-from runner.core.events import GaveUp, PollSuspended, Running, TaskSucceeded
+from runner.core.events import (
+    Cancelled,
+    CancelRequested,
+    GaveUp,
+    PollSuspended,
+    Running,
+    TaskSucceeded,
+)
 from runner.core.job import ACTIVE, Job, JobStatus
+from runner.core.links import expires_at
 from runner.core.policy import after_failure
 from runner.core.task import Task, TaskStatus
 from runner.errors import PermanentApiError, TransientApiError
@@ -22,9 +31,18 @@ FAILURES_UNTIL_SAID = 2
 class Poller:
     """Polls one task at a time for its callers, never more often than the policy allows."""
 
-    def __init__(self, tools: Tools, seen: Callable[[Job, Task], None]) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        seen: Callable[[Job, Task], None],
+        *,
+        in_outage: Callable[[str], bool] = lambda _lane: False,
+    ) -> None:
         self._tools = tools
         self._seen = seen
+        self._in_outage = in_outage
+        #: jobs that a person wants cancelled: whether also where they run, and are paid
+        self.unwanted: dict[str, bool] = {}
 
     async def follow(self, job: Job, *, at_once: bool) -> tuple[Job, Task | None]:
         """Read the task until it has ended, or patience runs out.
@@ -61,7 +79,17 @@ class Poller:
                 continue
             job = await self._apply(job, task)
             if job.status not in ACTIVE or job.status is JobStatus.DOWNLOADING:
+                self.unwanted.pop(job.id, None)  # another try is a new wish
                 return job, task
+
+    async def read_once(self, job: Job) -> Job:
+        """One reading, with what follows from it: also the DELETE of a job in `unwanted`.
+
+        Raises:
+            TransientApiError: there was no usable answer.
+        """
+        task = await self._read(job)
+        return job if task is None and not job.cancel_requested else await self._apply(job, task)
 
     async def _read(self, job: Job) -> Task | None:
         """The task, or None where Runway does not know it."""
@@ -78,23 +106,65 @@ class Poller:
     async def _apply(self, job: Job, task: Task | None) -> Job:
         now = self._tools.clock.now()
         if task is None:
-            return await self._tools.recorder.record(job, task_gone(job, self._tools.clock))
+            gone = cancelled(self._tools.clock) if job.cancel_requested else None
+            ended = gone or task_gone(job, self._tools.clock)
+            return await self._tools.recorder.record(job, ended)
         self._seen(job, task)
         match task.status:
             case TaskStatus.PENDING | TaskStatus.THROTTLED:
-                return job
+                return await self._cancel(job) if self._is_unwanted(job) else job
             case TaskStatus.RUNNING:
-                if job.status is JobStatus.RUNNING:
-                    return job
-                return await self._tools.recorder.record(job, Running(at=now))
+                if job.status is not JobStatus.RUNNING:
+                    job = await self._tools.recorder.record(job, Running(at=now))
+                return await self._cancel(job) if self.unwanted.get(job.id) else job
             case TaskStatus.SUCCEEDED:
-                ended = TaskSucceeded(
-                    at=now, credits=task.cost_credits, outputs=len(task.output) or None
+                succeeded = TaskSucceeded(
+                    at=now,
+                    credits=task.cost_credits,
+                    outputs=len(task.output) or None,
+                    collect_by=_first_expiry(task),
                 )
-                return await self._tools.recorder.record(job, ended)
+                return await self._tools.recorder.record(job, succeeded)
             case TaskStatus.FAILED | TaskStatus.CANCELLED:
-                failed = after_failure(job, task, self._tools.policies.retry, now, self._tools.rng)
+                outage = self._in_outage(job.lane)
+                retry, rng = self._tools.policies.retry, self._tools.rng
+                wanted = not self._is_unwanted(job)
+                failed = after_failure(job, task, retry, now, rng, outage=outage, wanted=wanted)
                 return await self._tools.recorder.record(job, failed)
+
+    def _is_unwanted(self, job: Job) -> bool:
+        return job.cancel_requested or job.id in self.unwanted
+
+    async def _cancel(self, job: Job) -> Job:
+        """DELETE a task that was read a moment ago; what it cost nobody can say afterwards."""
+        if not job.cancel_requested:
+            now = self._tools.clock.now()
+            job = await self._tools.recorder.record(job, CancelRequested(at=now))
+        assert job.task_id is not None, "a job at Runway has a task id"  # noqa: S101 - our bug
+        try:
+            await self._tools.api.cancel_task(job.task_id)
+        except PermanentApiError as error:
+            if error.status != 404:
+                return job  # read again, and tried again
+        except TransientApiError:
+            return job
+        self.unwanted.pop(job.id, None)
+        return await self._tools.recorder.record(job, cancelled(self._tools.clock))
+
+
+def cancelled(clock: Clock) -> Cancelled:
+    """The task is gone, and its charge with it: the estimate stays booked."""
+    return Cancelled(
+        at=clock.now(),
+        reason="cancelled at Runway; the estimate stays booked, as its refund cannot be read",
+    )
+
+
+def _first_expiry(task: Task) -> datetime | None:
+    """When the first of a task's links dies, where all of them say so."""
+    times = [expires_at(link) for link in task.output]
+    known = [time for time in times if time is not None]
+    return min(known) if known and len(known) == len(times) else None
 
 
 def task_gone(job: Job, clock: Clock) -> GaveUp:

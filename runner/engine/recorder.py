@@ -10,6 +10,7 @@ from runner.core.events import Event
 from runner.core.job import Job
 from runner.core.ledger import ledger_move
 from runner.core.lifecycle import transition
+from runner.core.limits import Terms
 from runner.errors import StoreBusy
 from runner.ports import Listener, Store
 
@@ -32,20 +33,20 @@ class Recorder:
         """Add a part of the engine: a failure in it is a bug, and ends the run."""
         self._engine.append(listener)
 
-    async def record(self, job: Job, event: Event) -> Job:
+    async def record(self, job: Job, event: Event, terms: Terms | None = None) -> Job:
         """The job after the event, which is on disk when this returns.
 
         Raises:
             IllegalTransition: the table has no such row.
             StaleJob: somebody else changed the job since it was read.
-            CapReached: a reserve did not fit under a cap.
+            NotNow: an intent does not fit: cap, slots, quota or group.
             StoreBusy: the state file stayed locked for minutes.
         """
         after = transition(job, event)
         move = ledger_move(job, event)
         for tries_left in reversed(range(BUSY_TRIES)):
             try:
-                await self._store.save(job, after, event, move)
+                await self._store.save(job, after, event, move, terms)
                 break
             except StoreBusy:
                 if not tries_left:

@@ -7,140 +7,230 @@ per lane. It sleeps until something is recorded or something becomes due, and ne
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from runner.core.admission import ReadyQueue, admit
-from runner.core.events import (
-    Event,
-    GaveUp,
-    RetryScheduled,
-    Skipped,
-    SubmitRefused,
-    TaskAccepted,
-    TaskSucceeded,
-)
-from runner.core.job import ACTIVE, AT_RUNWAY, Job, JobStatus
-from runner.core.limits import Pause, Slots
+from runner.core.events import Event, GaveUp, RetryScheduled, TaskSucceeded
+from runner.core.job import ACTIVE, Job, JobStatus
+from runner.core.limits import Bounds, Slots
 from runner.core.outcome import Reason
-from runner.core.task import Task, TaskStatus
 from runner.errors import (
     AccountError,
-    CapReached,
     DiskFull,
-    PermanentApiError,
+    GroupFull,
+    NotNow,
     RunnerError,
     StaleJob,
-    TransientApiError,
 )
+from runner.ports import Onlooker
 
+from .account import AccountWatch
+from .backlog import PAGE, Backlog
+from .doubts import DoubtSettler
+from .gatekeeper import Gatekeeper
+from .halting import Halter
+from .live_jobs import LiveJobs
+from .rules import Rules
+from .time_limits import TimeLimits
 from .tools import Tools
-from .waiting import all_ended, answers_of, sleep_or
+from .voice import Voice
+from .waiting import answers_of, sleep_or
 from .worker import Worker
 
-#: ready jobs held per lane
-PAGE = 1000
 #: seconds after which the store is looked at for what short commands have changed
 LOOK_AROUND_S = 5.0
-
-
-@dataclass(slots=True)
-class _Live:
-    """A job under way."""
-
-    job: Job
-    coroutine: asyncio.Task[None]
+#: seconds slept at most: a machine that was suspended is not woken by a timer
+LONGEST_SLEEP_S = 60.0
 
 
 class Scheduler:
     """One run of one batch."""
 
-    def __init__(self, tools: Tools, slots: Slots) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        slots: Slots,
+        rules: Rules | None = None,
+        onlookers: Sequence[Onlooker] = (),
+    ) -> None:
         self._tools = tools
         self._slots = slots
-        self._worker = Worker(tools, seen=self._on_reading, disk_full=self._on_disk_full)
-        self._ready = ReadyQueue()
-        self._live: dict[str, _Live] = {}
-        self._no_room: dict[str, CapReached] = {}
-        self._reasons: list[Reason] = []
+        self._rules = rules or Rules()
         self._wake = asyncio.Event()
+        self._account = AccountWatch(tools, slots, self._rules, self._wake.set)
+        self._keeper = Gatekeeper(tools, slots, self._rules, self._account)
+        self._halter = Halter(tools, self._rules.halt, self._stop_submitting)
+        self._settler = DoubtSettler(
+            tools, self._rules, self._account, self._keeper, self._wake.set
+        )
+        self._worker = Worker(
+            tools,
+            seen=self._keeper.note_reading,
+            disk_full=self._keeper.no_room_for_outputs,
+            terms=self._keeper.terms,
+            in_outage=lambda lane: self._keeper.health.in_outage(lane, tools.clock.now()),
+        )
+        self._backlog = Backlog(tools)
+        self._limits = TimeLimits(tools, self._rules)
+        self._live = LiveJobs(self._work, tools.clock)
+        self._voice = Voice(tools, onlookers)
+        self._reasons: list[Reason] = []
         self._leaving = asyncio.Event()
         self._submitting = True
         self._stopping = False
+        self._is_patient = False
+        self._drain_s = tools.policies.drain_s
         self._left: set[str] = set()
-        self._look_for_doomed = True
-        self._read_slots = False
         self._look_at_s = 0.0
-        self._disk_until: datetime | None = None
+        self._due: datetime | None = None  # when something may move, as of the last turn
         tools.recorder.tell(self._on_event)
 
-    def stop(self, reason: Reason) -> None:
-        """Submit nothing more; let creates and downloads under way end."""
+    def stop(self, reason: Reason, *, drain_s: float | None = None) -> None:
+        """Submit nothing more; let creates and downloads under way end.
+
+        Args:
+            reason: why.
+            drain_s: seconds in which tasks at Runway may end too; None: they are left there.
+        """
         self._reasons.append(reason)
         self._stopping = True
+        self._is_patient = drain_s is not None
+        self._drain_s = self._tools.policies.drain_s if drain_s is None else drain_s
         self._wake.set()
-        for live in self._live.values():
-            if self._can_be_left(live.job):
-                live.coroutine.cancel()
+        self._live.cancel(self._is_left)
 
     def leave(self) -> None:
         """Leave at once. Answers of creates already sent get a last moment to arrive."""
         self._stopping = True
         self._leaving.set()
-        for live in self._live.values():
-            live.coroutine.cancel()
+        self._live.cancel()
+
+    def cancel(self, wanted: Mapping[str, bool]) -> None:
+        """Cancel tasks of these jobs at the next reading of each.
+
+        Args:
+            wanted: job id to whether also a running task is given up, with its credits.
+        """
+        self._worker.poller.unwanted.update(wanted)
+        self.look_again()
+
+    def set_bounds(self, bounds: Bounds) -> None:
+        """New upper bounds on tasks at Runway, from now on."""
+        self._slots.set_bounds(bounds)
+        self.look_again()
+
+    def set_paused(self, paused: bool) -> None:
+        """A person has paused the batch, or lets it go on."""
+        if paused is not self._keeper.paused:
+            self._keeper.paused = paused
+            self._wake.set()
+
+    def look_again(self) -> None:
+        """Somebody changed limits or jobs in the store."""
+        self._keeper.refusals.forget(self._backlog.ready)
+        self._backlog.look_again()
+        self._look_at_s = 0.0
+        self._wake.set()
 
     async def run(self) -> list[Reason]:
         """Work until nothing can move any more; returns why work is left, if any."""
         try:
             async with asyncio.TaskGroup() as group:
-                while await self._turn(group):
-                    await self._sleep()
-                if self._stopping:
-                    group.create_task(self._drain())
+                beside = [group.create_task(self._account.watch()),
+                          group.create_task(self._settler.watch())]  # fmt: skip
+                try:
+                    await self._begin()
+                    while await self._turn_on_any_disk(group):
+                        await self._sleep()
+                    if self._stopping:
+                        await self._live.wait(self._drain_s)
+                    self._live.cancel()
+                finally:
+                    for part in beside:
+                        part.cancel()
         except* RunnerError as errors:
             raise first_of(errors) from None
         finally:
             creates = self._worker.submitter.under_way
             await answers_of(self._tools.clock, creates, self._leaving)
-        return [*self._reasons, *self._budget_reason()]
+        return [*self._reasons, *self._halter.reasons, *self._budget_reason()]
+
+    async def _begin(self) -> None:
+        self._settler.begin_with(await self._tools.store.in_doubt(self._tools.batch))
+        await self._keeper.learn_quotas()
+
+    async def _turn_on_any_disk(self, group: asyncio.TaskGroup) -> bool:
+        """A turn; where the state file takes nothing, what is under way goes on all the same."""
+        try:
+            return await self._turn(group)
+        except DiskFull as error:
+            self._keeper.disk_full(error.message)
+            self._due = self._tools.clock.now() + timedelta(seconds=LOOK_AROUND_S)
+            return True
 
     async def _turn(self, group: asyncio.TaskGroup) -> bool:
         """Start what may start; whether there is anything to wait for."""
         self._wake.clear()
-        if self._tools.patience.exhausted and not self._stopping:
-            self.stop(_service_lost())
+        self._check_limits()
         if self._stopping:
             return False
         await self._look_around(group)
-        await self._skip_doomed()
+        await self._backlog.skip_doomed()
+        for held in await self._halter.act():
+            self._voice.tell(held)
+            self.look_again()
         if not self._submitting:
+            self._due = self._tools.clock.now() + timedelta(seconds=LOOK_AROUND_S)
             return bool(self._live) or self._wake.is_set()
-        await self._refill()
-        await self._learn_slots()
-        now = self._tools.clock.now()
-        if not self._disk_is_full(now):
-            live = [entry.job for entry in self._live.values()]
-            for job in admit(self._ready, self._slots, live, now):
-                self._start(group, job)
-        due = await self._next_time()
+        refusals = self._keeper.refusals
+        refusals.open_again(self._backlog.ready, self._tools.clock.now())
+        skip = [*self._live.ids, *refusals.held_back()]
+        await self._backlog.refill(skip, without=refusals.crowded(PAGE))
+        now, ready = self._tools.clock.now(), self._backlog.ready
+        for job in self._keeper.admit(ready, self._live.jobs, now):
+            self._live.start(group, job)
+        await self._voice.say(self._keeper.waits(ready, self._live.jobs, now))
+        if self._live.any_moves:
+            self._limits.busy()
+        elif self._has_waited_enough(now):
+            return False
+        self._due = await self._next_time()
         # what was recorded while the store was asked may have changed the answer
-        return bool(self._live) or due is not None or self._wake.is_set()
+        return bool(self._live) or self._due is not None or self._wake.is_set()
+
+    def _check_limits(self) -> None:
+        """What ends the run, or its creates, from outside of it."""
+        stop = self._limits.due()
+        if stop is not None and not self._stopping:
+            self.stop(stop.reason, drain_s=stop.drain_s)
+        if self._account.refused is not None:
+            self._stop_submitting(self._account.refused)
+        if self._keeper.outputs_full and not self._live:
+            self._stop_submitting(_no_room(self._keeper.outputs_full))
+
+    def _has_waited_enough(self, now: datetime) -> bool:
+        until = None  # what is under way may change it at any moment
+        if not self._live:
+            until = self._keeper.next_time(self._backlog.ready, [], now)
+        waits = self._keeper.waits(self._backlog.ready, [], now)
+        reason = self._limits.waits_too_long(until, waits)
+        if reason is not None:
+            self._reasons.append(reason)
+        return reason is not None
 
     async def _look_around(self, group: asyncio.TaskGroup) -> None:
         """Now and then: what an earlier run left at Runway, and what short commands changed."""
+        if self._account.read.is_set():
+            self._account.read.clear()
+            await self._keeper.learn_quotas()
         now_s = self._tools.clock.monotonic()
         if now_s < self._look_at_s:
             return
         self._look_at_s = now_s + LOOK_AROUND_S
-        self._look_for_doomed = True
+        self._keeper.paused = await self._tools.store.is_paused(self._tools.batch)
         for job in await self._tools.store.active(self._tools.batch):
             if job.id not in self._left and job.status is not JobStatus.SUBMITTING:
-                self._start(group, job)
-
-    def _start(self, group: asyncio.TaskGroup, job: Job) -> None:
-        if job.id not in self._live:
-            self._live[job.id] = _Live(job, group.create_task(self._work(job), name=job.id))
+                self._live.start(group, job)
 
     async def _work(self, job: Job) -> None:
         """One job, with what may end it early turned into a reason of the run."""
@@ -148,147 +238,88 @@ class Scheduler:
             job = await self._worker.run(job)
             if job.status in ACTIVE:
                 self._left.add(job.id)  # for the next run: this one has tried enough
-        except CapReached as error:
-            self._no_room[job.id] = error
+        except NotNow as error:
+            self._keeper.refused(job, error)
+            if isinstance(error, GroupFull):
+                self._halter.suspect(job)
         except StaleJob:
-            self._ready.clear()  # changed by a short command: the store knows better
+            self.look_again()  # changed by a short command: the store knows better
         except DiskFull as error:
-            self._on_disk_full(error.message)
+            self._keeper.disk_full(error.message)
         except AccountError as error:
-            self._on_account_error(self._live[job.id].job, error)
+            self._on_account_error(self._live.get(job.id) or job, error)
         finally:
-            self._live.pop(job.id, None)
+            self._keeper.ended(self._live.ended(job))
             self._wake.set()
 
     def _on_account_error(self, job: Job, error: AccountError) -> None:
         """Nothing more is submitted; tasks are collected as long as the key may read them."""
+        reason = Reason(exit_code=error.exit_code, message=error.message, hint=error.hint)
         if job.status is not JobStatus.PENDING:
             self._left.add(job.id)
-            self.stop(Reason(exit_code=error.exit_code, message=error.message, hint=error.hint))
+            self.stop(reason)
         else:
-            self._stop_submitting(error)
+            self._stop_submitting(reason)
 
-    def _stop_submitting(self, error: RunnerError) -> None:
+    def _stop_submitting(self, reason: Reason) -> None:
         """Collect what is at Runway, send nothing more."""
         if self._submitting:
             self._submitting = False
-            self._reasons.append(
-                Reason(exit_code=error.exit_code, message=error.message, hint=error.hint)
-            )
-
-    async def _refill(self) -> None:
-        """Fill the empty lanes of the queue from the store."""
-        now = self._tools.clock.now()
-        for lane in await self._tools.store.ready_lanes(self._tools.batch):
-            if not self._ready.is_empty(lane):
-                continue
-            held = [*self._live, *self._no_room]
-            for job in await self._tools.store.ready(
-                self._tools.batch, lane, now=now, limit=PAGE, skip=held
-            ):
-                self._ready.add(job)
-
-    async def _skip_doomed(self) -> None:
-        """Jobs whose needs cannot be met are skipped, and theirs in turn."""
-        while self._look_for_doomed:
-            self._look_for_doomed = False
-            now = self._tools.clock.now()
-            for job, parent in await self._tools.store.doomed(self._tools.batch):
-                await self._tools.recorder.record(job, Skipped(at=now, parent=parent))
+            self._reasons.append(reason)
 
     def _on_event(self, job: Job, event: Event) -> None:
         """Listener: keep what is held in memory in step with what is on disk."""
-        live = self._live.get(job.id)
-        if live is not None:
-            live.job = job
-            if self._stopping and self._can_be_left(job):
-                live.coroutine.cancel()
-        if isinstance(event, TaskAccepted):
-            self._slots.note_created(job.lane)
-            self._read_slots = self._read_slots or self._slots.wants_reading(job.lane)
-        if isinstance(event, SubmitRefused) and event.not_before > event.at:
-            self._slots.pause(job.lane, Pause(until=event.not_before, reason=event.reason))
-        if job.status not in AT_RUNWAY:
-            self._no_room.clear()  # a hold may have shrunk
-        if isinstance(event, GaveUp | Skipped):
-            self._look_for_doomed = True
+        before = self._live.get(job.id)
+        self._keeper.note(job, event, before=before)
+        self._halter.note(job, event)
+        self._settler.note(job, event)
+        self._live.note(job)
+        if self._stopping and self._is_left(job):
+            self._live.cancel(lambda live: live.id == job.id)
+        self._backlog.note(event)
         if isinstance(event, TaskSucceeded | GaveUp | RetryScheduled):
             self._slots.note_finished(job.lane)
         self._wake.set()
 
-    async def _learn_slots(self) -> None:
-        """Read the account again where a lane was missing from its map."""
-        if not self._read_slots:
-            return
-        self._read_slots = False
-        try:
-            self._slots.learn(await self._tools.api.get_organization())
-        except AccountError as error:
-            self._stop_submitting(error)
-        except PermanentApiError:
-            return  # the lane keeps what it has
-        except TransientApiError:
-            self._read_slots = True  # until an answer comes
-
-    def _on_reading(self, job: Job, task: Task) -> None:
-        if task.status is TaskStatus.THROTTLED:
-            self._slots.note_throttled(job.lane)
-
-    def _on_disk_full(self, _reason: str) -> None:
-        pause = timedelta(seconds=self._tools.policies.disk_pause_s)
-        self._disk_until = self._tools.clock.now() + pause
-
-    def _disk_is_full(self, now: datetime) -> bool:
-        return self._disk_until is not None and self._disk_until > now
-
     async def _next_time(self) -> datetime | None:
         """The earliest future time at which something may move by itself."""
         now = self._tools.clock.now()
-        due = await self._tools.store.next_due(self._tools.batch, after=now)
-        times = [due, self._slots.next_end_of_pause(now) if len(self._ready) else None]
-        if self._disk_is_full(now):
-            times.append(self._disk_until)
-        if self._live:
+        times = [
+            await self._backlog.next_due(now),
+            self._keeper.next_time(self._backlog.ready, self._live.jobs, now),
+        ]
+        waits_for_someone = self._keeper.paused and len(self._backlog.ready)
+        if self._live or self._settler.has_work or waits_for_someone:
             times.append(now + timedelta(seconds=LOOK_AROUND_S))
-        return min((time for time in times if time is not None), default=None)
+        due = min((time for time in times if time is not None), default=None)
+        end = self._limits.deadline
+        return due if due is None or end is None else min(due, end)
 
     async def _sleep(self) -> None:
         """Until something is recorded, or the next time comes."""
-        until = await self._next_time()
-        if until is None:
-            await self._wake.wait()
-            return
-        delay = (until - self._tools.clock.now()).total_seconds()
+        delay = LONGEST_SLEEP_S
+        if self._due is not None:
+            delay = min(delay, (self._due - self._tools.clock.now()).total_seconds())
         await sleep_or(self._tools.clock, delay, self._wake)
 
-    @staticmethod
-    def _can_be_left(job: Job) -> bool:
-        """Nothing is lost by leaving it: it waits, or Runway works on it."""
-        return job.status not in {JobStatus.SUBMITTING, JobStatus.DOWNLOADING}
-
-    async def _drain(self) -> None:
-        """After a stop: what is under way may end, for a while."""
-        waiting = [live.coroutine for live in self._live.values()]
-        await all_ended(self._tools.clock, waiting, self._tools.policies.drain_s)
-        for live in self._live.values():
-            live.coroutine.cancel()
+    def _is_left(self, job: Job) -> bool:
+        """At a stop: nothing is lost by leaving it; at a stop by time it may end all the same."""
+        if job.status is JobStatus.PENDING:
+            return True
+        at_runway = job.status not in {JobStatus.SUBMITTING, JobStatus.DOWNLOADING}
+        return at_runway and not self._is_patient
 
     def _budget_reason(self) -> list[Reason]:
-        if not self._no_room:
-            return []
-        error = next(iter(self._no_room.values()))
-        return [Reason(exit_code=error.exit_code, message=error.message, hint=error.hint)]
+        reason = self._keeper.refusals.reason()
+        return [] if reason is None else [reason]
+
+
+def _no_room(reason: str) -> Reason:
+    hint = "make room, then run the same command again; what is paid waits at Runway"
+    return Reason(exit_code=DiskFull.exit_code, message=reason, hint=hint)
 
 
 def first_of(errors: BaseExceptionGroup[RunnerError]) -> RunnerError:
     """The first error of a group, however deep."""
     error = errors.exceptions[0]
     return first_of(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _service_lost() -> Reason:
-    return Reason(
-        exit_code=TransientApiError.exit_code,
-        message="Runway does not answer",
-        hint="tasks go on there; run the same command again to go on",
-    )

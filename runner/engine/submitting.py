@@ -6,16 +6,21 @@ A create is never cancelled half-way: it runs in a set of its own, which a stop 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 from runner.core.events import (
+    Event,
     GaveUp,
     SubmitRefused,
     SubmitStarted,
     SubmitUnknown,
     TaskAccepted,
 )
+from runner.core.groups import UNSURE, GroupKind
 from runner.core.job import Job
+from runner.core.limits import Terms
 from runner.core.spec import Body
 from runner.core.task import CreatedTask
 from runner.errors import (
@@ -40,8 +45,9 @@ RECORD_TRIES = 300
 class Submitter:
     """Sends creates and records what became of them."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, terms: Callable[[Job], Terms]) -> None:
         self._tools = tools
+        self._terms = terms
         self._under_way: set[asyncio.Task[Job]] = set()
         #: by endpoint and model, where Runway asked for more than was estimated, in credits
         self._dearer: dict[tuple[str, str | None], int] = {}
@@ -51,19 +57,31 @@ class Submitter:
         """Creates whose answer is not recorded yet."""
         return frozenset(self._under_way)
 
-    def reserve_for(self, job: Job) -> int:
-        """Credits to set aside: our worst case, or what Runway asked for its like in this run."""
+    async def reserve_for(self, job: Job) -> int:
+        """Credits to set aside: our worst case, or more where Runway asked more for its like.
+
+        A price that is a guess is known once its first job was priced, by any run of the account.
+        """
         seen = self._dearer.get((job.spec.endpoint, job.spec.model), 0)
+        if job.spec.estimate.confidence in UNSURE:
+            states = await self._tools.store.group_states(job)
+            told = (s.credits or 0 for s in states if s.group.kind is GroupKind.PRICE)
+            seen = max(seen, *told, 0)
         return max(job.spec.reserve, seen)
 
-    async def submit(self, job: Job, body: Body) -> Job:
+    async def submit(self, job: Job, body: Body, reserve: int) -> Job:
         """Create the task. Cancelling the caller does not cancel the create.
 
+        Args:
+            job: pending.
+            body: as Runway takes it.
+            reserve: credits to set aside.
+
         Raises:
-            CapReached: the reserve did not fit; nothing was sent.
+            NotNow: the intent did not fit; nothing was sent.
             AccountError: key refused or no credits; nothing was created.
         """
-        create = asyncio.create_task(self._create(job, body), name=f"create {job.id}")
+        create = asyncio.create_task(self._create(job, body, reserve), name=f"create {job.id}")
         self._under_way.add(create)
         create.add_done_callback(self._ended)
         return await asyncio.shield(create)
@@ -73,22 +91,22 @@ class Submitter:
         if not create.cancelled():
             create.exception()  # the caller has it too, unless it left at a stop
 
-    async def _create(self, job: Job, body: Body) -> Job:
-        started = SubmitStarted(at=self._tools.clock.now(), reserve=self.reserve_for(job))
-        job = await self._tools.recorder.record(job, started)
+    async def _create(self, job: Job, body: Body, reserve: int) -> Job:
+        started = SubmitStarted(at=self._tools.clock.now(), reserve=reserve)
+        job = await self._tools.recorder.record(job, started, self._terms(job))
         try:
             created = await self._tools.api.create_task(job.spec.endpoint, body)
         except SubmitUncertain as error:
             unknown = SubmitUnknown(at=self._tools.clock.now(), reason=error.message)
-            return await self._tools.recorder.record(job, unknown)
+            return await self._record_while_full(job, unknown)
         except TransientApiError as error:
             self._note(error)
-            return await self._tools.recorder.record(job, self.refused(job, error))
+            return await self._record_while_full(job, self.refused(job, error))
         except AccountError as error:
-            await self._tools.recorder.record(job, self.refused(job, error, wait=False))
+            await self._record_while_full(job, self.refused(job, error, wait=False))
             raise
         except PermanentApiError as error:
-            return await self._tools.recorder.record(job, self.gave_up(error))
+            return await self._record_while_full(job, self.gave_up(error))
         self._tools.patience.answered()
         return await self._accepted(job, created)
 
@@ -106,7 +124,8 @@ class Submitter:
         )
         recorded = None
         try:
-            recorded = await self._record_while_full(job, event)
+            with suppress(DiskFull, StoreBusy, StaleJob, StoreLocked):
+                recorded = await self._record_while_full(job, event)
         finally:
             if recorded is None:  # also where the run is being torn down
                 self._tools.rescue(f"job `{job.id}` of batch `{job.batch}` is task {created.id}")
@@ -117,16 +136,18 @@ class Submitter:
             hint=f"make room, then: runway-batch resolve {job.id} --task {created.id}",
         )
 
-    async def _record_while_full(self, job: Job, event: TaskAccepted) -> Job | None:
-        """The job with its task; None where the state file does not take it."""
+    async def _record_while_full(self, job: Job, event: Event) -> Job:
+        """What became of a create must be known: tried again for minutes on a full disk.
+
+        Raises:
+            DiskFull, StoreBusy: the state file still does not take it.
+            StaleJob, StoreLocked: another run has taken the batch over.
+        """
         for _ in range(RECORD_TRIES):
-            try:
+            with suppress(DiskFull, StoreBusy):
                 return await self._tools.recorder.record(job, event)
-            except (DiskFull, StoreBusy):
-                await self._tools.clock.sleep(1)
-            except (StaleJob, StoreLocked):
-                return None  # another run has taken the batch over
-        return None
+            await self._tools.clock.sleep(1)
+        return await self._tools.recorder.record(job, event)
 
     def _note_price(self, job: Job, created: CreatedTask) -> None:
         asked = created.estimated_credits or 0

@@ -13,7 +13,7 @@ from runner.core.spec import Json
 from runner.errors import ManifestError, Problem
 from runner.manifest.freetext import check_lost_text
 from runner.manifest.model import (
-    BudgetSpec,
+    AccountSpec,
     ConcurrencySpec,
     Defaults,
     JobTemplate,
@@ -22,6 +22,7 @@ from runner.manifest.model import (
     RetrySpec,
 )
 from runner.manifest.places import Document
+from runner.manifest.rules import budget_of, halt_of, schedule_of, schedule_problems
 from runner.manifest.shape import check_shape, endpoint_keys
 from runner.manifest.yaml12 import parse_yaml
 
@@ -46,7 +47,7 @@ def manifest_from(data: bytes, catalog: Catalog, *, file: str) -> Manifest:
         ManifestError: all that is wrong with it.
     """
     document = parse_yaml(data, file=file)
-    problems = check_shape(document)
+    problems = check_shape(document) or list(schedule_problems(document))
     if not problems:
         manifest = _manifest(document)
         problems = [*check_lost_text(document), *_unknown_models(manifest, catalog)]
@@ -95,9 +96,12 @@ def _manifest(document: Document) -> Manifest:
         file=document.file,
         name=value.get("name") or _stem(document.file),
         jobs=tuple(_template(index, raw) for index, raw in enumerate(value["jobs"])),
-        budget=_budget(value.get("budget", {})),
+        budget=budget_of(value.get("budget", {})),
         concurrency=ConcurrencySpec(**value.get("concurrency", {})),
+        schedule=schedule_of(value.get("schedule", {})),
         retry=RetrySpec(**value.get("retry", {})),
+        halt=halt_of(value.get("halt", {})),
+        account=AccountSpec(**value.get("account", {})),
         output=_output(value.get("output", {})),
         allow=tuple(value.get("inputs", {}).get("allow", ())),
         defaults=_defaults(value.get("defaults", {})),
@@ -117,19 +121,6 @@ def _template(index: int, raw: Mapping[str, Json]) -> JobTemplate:
         keys={key: raw[key] for key in raw if key != endpoint and key not in _NOT_SETTINGS},
         uses_defaults="defaults" not in raw,
     )
-
-
-def _budget(raw: Json) -> BudgetSpec:
-    if not isinstance(raw, Mapping):
-        return BudgetSpec(credits=parse_credits(raw))
-    amounts = {key: parse_credits(raw[key]) for key in ("credits", "per_job") if key in raw}
-    return BudgetSpec(
-        **amounts, models=_amounts(raw.get("models", {})), tags=_amounts(raw.get("tags", {}))
-    )
-
-
-def _amounts(raw: Mapping[str, Json]) -> dict[str, int]:
-    return {key: parse_credits(value) for key, value in raw.items()}
 
 
 def _output(raw: Mapping[str, Json]) -> OutputSpec:

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from runner.core.budget import BudgetSpec
+from runner.core.halting import HaltLimits
+from runner.core.schedule import Window
 from runner.core.spec import Json
 from runner.manifest.places import Document, Path
 
 DEFAULT_NAME = "${{ batch }}/${{ job }}${{ part }}.${{ ext }}"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BudgetSpec:
-    """Caps in credits; None = no such cap."""
-
-    credits: int | None = None  # for the life of the batch
-    per_job: int | None = None
-    models: Mapping[str, int] = field(default_factory=dict)
-    tags: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +24,21 @@ class ConcurrencySpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScheduleSpec:
+    """When jobs may be submitted; None = at any time, for as long as it takes."""
+
+    window: Window | None = None
+    max_duration_s: float | None = None  # of a run
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RetrySpec:
     attempts: int = 3  # creates for one job at most
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccountSpec:
+    exclusive: bool = False  # nobody else spends on the key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +83,10 @@ class Manifest:
     budget: BudgetSpec = field(default_factory=BudgetSpec)
     confirm_over: int = 500  # credits
     concurrency: ConcurrencySpec = field(default_factory=ConcurrencySpec)
+    schedule: ScheduleSpec = field(default_factory=ScheduleSpec)
     retry: RetrySpec = field(default_factory=RetrySpec)
+    halt: HaltLimits = field(default_factory=HaltLimits)
+    account: AccountSpec = field(default_factory=AccountSpec)
     output: OutputSpec = field(default_factory=OutputSpec)
     allow: tuple[str, ...] = ()  # folders for inputs, relative to the manifest
     defaults: Defaults = field(default_factory=Defaults)

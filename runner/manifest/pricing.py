@@ -66,11 +66,17 @@ def cap_problems(spec: JobSpec, per_job: int | None) -> Iterator[tuple[str, str,
         cost, most = format_credits(band.expected), format_credits(bound)
         message = f"`{spec.template}` costs about {cost}, more than its `max_credits` of {most}"
         yield "max_credits", message, "raise `max_credits`, or make the job smaller"
-    worst = bound if band.worst is None else band.worst
-    if per_job is not None and worst is not None and worst > per_job:
-        cost, most = format_credits(worst), format_credits(per_job)
-        message = f"`{spec.template}` may cost {cost}, more than `budget.per_job` of {most}"
-        yield "", message, "raise `budget.per_job`, or make the job smaller"
+    if (dear := dearer(spec, per_job, "`budget.per_job`")) is not None:
+        yield "", dear, "raise `budget.per_job`, or make the job smaller"
+
+
+def dearer(spec: JobSpec, per_job: int | None, cap: str) -> str | None:
+    """What to say of a job that may cost more than the cap for one; None where it may not."""
+    worst = spec.max_credits if spec.estimate.worst is None else spec.estimate.worst
+    if per_job is None or worst is None or worst <= per_job:
+        return None
+    cost, most = format_credits(worst), format_credits(per_job)
+    return f"`{spec.template}` may cost {cost}, more than {cap} of {most}"
 
 
 def seconds_of(body: Body) -> float | None:

@@ -1,4 +1,4 @@
-"""Checks a document against `schemas/manifest.schema.json`, in plain words."""
+"""Checks a document against a schema of `schemas/`, in plain words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
 from jsonschema.protocols import Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from runner.core.catalog import closest
 from runner.core.spec import Json
@@ -19,10 +21,10 @@ from runner.manifest.schema import load_schema
 
 #: of the manifest language, but not of this version: an error, never silently ignored
 NOT_YET = frozenset({
-    "account", "fill", "foreach", "halt", "keep_balance", "matrix", "per_day", "per_month", "pick",
-    "request", "schedule", "unpack",
+    "fill", "foreach", "matrix", "pick", "request", "unpack",
 })  # fmt: skip
 
+MANIFEST = "manifest.schema.json"
 EXPECTED = "x-expected"  # our keyword: what a value should be, in words
 _WORKFLOW = "workflows/"
 
@@ -33,10 +35,19 @@ def check_shape(document: Document) -> list[Problem]:
         return [
             document.problem((), "the manifest is empty", "begin with `version: 1` and `jobs:`")
         ]
-    errors = list(_flat(_validator().iter_errors(document.value)))
-    found = [problem for error in errors for problem in _problems(document, error)]
-    found += _several_workflows(document)
-    return sorted(set(found), key=lambda problem: (problem.line, problem.column))
+    found = [*schema_problems(document, MANIFEST), *_several_workflows(document)]
+    return sorted(set(found), key=_position)
+
+
+def schema_problems(document: Document, schema: str) -> list[Problem]:
+    """Everything that is not as the schema has it, which is named by its file."""
+    errors = _flat(_validator(schema).iter_errors(document.value))
+    found = {problem for error in errors for problem in _problems(document, error)}
+    return sorted(found, key=_position)
+
+
+def _position(problem: Problem) -> tuple[int, int]:
+    return problem.line, problem.column
 
 
 def endpoint_keys(template: Mapping[str, Json]) -> list[str]:
@@ -59,11 +70,12 @@ def describe(value: Json) -> str:
 
 
 @functools.cache
-def _validator() -> Validator:
+def _validator(schema: str) -> Validator:
     """JSON Schema counts 5.0 among the integers; a number of jobs is never written so."""
+    others = [(MANIFEST, DRAFT202012.create_resource(load_schema(MANIFEST)))]
     checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: _is_int(value))
     strict: Any = validators.extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
-    validator: Validator = strict(load_schema("manifest.schema.json"))
+    validator: Validator = strict(load_schema(schema), registry=Registry().with_resources(others))
     return validator
 
 
@@ -73,7 +85,7 @@ def _is_int(value: object) -> bool:
 
 @functools.cache
 def _endpoints() -> frozenset[str]:
-    choices = load_schema("manifest.schema.json")["$defs"]["job"]["oneOf"]
+    choices = load_schema(MANIFEST)["$defs"]["job"]["oneOf"]
     return frozenset(choice["required"][0] for choice in choices if "required" in choice)
 
 
@@ -163,7 +175,7 @@ def _endpoint_count(document: Document, path: Path, template: Json) -> Iterator[
 
 def _looks_like_endpoint(key: str) -> bool:
     """Whether the unknown key was reported already, with the endpoint it was meant to be."""
-    known = load_schema("manifest.schema.json")["$defs"]["job"]["properties"]
+    known = load_schema(MANIFEST)["$defs"]["job"]["properties"]
     return key not in known and closest(key, list(known)) in _endpoints()
 
 
@@ -183,8 +195,10 @@ def _expected(error: ValidationError) -> str:
 
 def _hint(error: ValidationError) -> str:
     value = error.instance
+    schema: Any = error.schema
     wants_text = error.validator == "type" and error.validator_value == "string"
-    if wants_text and isinstance(value, int | float):
+    quoted_fits = re.search(schema.get("pattern", ""), str(value)) is not None
+    if wants_text and quoted_fits and isinstance(value, int | float):
         kind = "true or false" if isinstance(value, bool) else "a number"
         return f"YAML reads it as {kind}: quote it"
     if wants_text and isinstance(value, Mapping | list):

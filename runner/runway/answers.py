@@ -150,6 +150,15 @@ def lost_read(lost: Lost) -> TransientApiError:
     return TransientApiError(f"Runway cannot be reached: {lost.reason}")
 
 
+def http_date(text: str) -> datetime | None:
+    """The time that a header says, aware; None where it cannot be read."""
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, IndexError, OverflowError):
+        return None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
+
+
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
     """How long the server asks to wait: `retry-after-ms`, or `Retry-After` as seconds or date."""
     milliseconds = _seconds(headers.get("retry-after-ms", ""))
@@ -157,8 +166,8 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
         return _within_reason(milliseconds / 1000)
     text = headers.get("retry-after", "").strip()
     seconds = _seconds(text)
-    if seconds is None and text:
-        seconds = _until(text, now)
+    if seconds is None and (at := http_date(text)) is not None:
+        seconds = (at - now).total_seconds()
     return None if seconds is None else _within_reason(seconds)
 
 
@@ -241,15 +250,6 @@ def _seconds(text: str) -> float | None:
     except ValueError:
         return None
     return seconds if math.isfinite(seconds) else None
-
-
-def _until(text: str, now: datetime) -> float | None:
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, IndexError, OverflowError):
-        return None
-    aware = at.replace(tzinfo=UTC) if at.tzinfo is None else at
-    return (aware - now).total_seconds()
 
 
 def _within_reason(seconds: float) -> float:

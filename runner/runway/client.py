@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date, datetime
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from runner.clock import Clock
-from runner.core.spec import Body
-from runner.core.task import CreatedTask, Organization, Task
+from runner.core.spec import Body, Json
+from runner.core.task import CreatedTask, Organization, RouterRequest, Task
 
 from .answers import (
     Answer,
     Lost,
     create_error,
+    http_date,
     lost_create,
     lost_read,
     read_error,
@@ -21,6 +23,7 @@ from .answers import (
     unreadable,
     unreadable_create,
 )
+from .routers import MOST_PER_PAGE, Page, is_enough, routed_from_json, routers_from_json
 from .shapes import (
     DailyUse,
     UploadSlot,
@@ -37,20 +40,29 @@ from .wire import (
     Request,
     cancel_request,
     create_request,
+    routed_request,
+    routers_request,
     task_request,
     upload_request,
     usage_request,
 )
 
 _GONE = 404
+#: a list that goes on after so many pages is taken to have no end
+MOST_PAGES = 1000
+
+T = TypeVar("T")
+#: told the `Date` of an answer, when its request was sent and when it came
+Heard = Callable[[datetime, datetime, datetime], None]
 
 
 class RunwayClient:
     """Fits `TaskApi`. Open it with `async with`."""
 
-    def __init__(self, settings: ApiSettings, *, clock: Clock) -> None:
+    def __init__(self, settings: ApiSettings, *, clock: Clock, heard: Heard | None = None) -> None:
         self._transport = Transport(settings)
         self._clock = clock
+        self._heard = heard
         self._secrets = (settings.key,)
 
     def __repr__(self) -> str:
@@ -73,7 +85,7 @@ class RunwayClient:
 
         The id of a workflow's run carries a mark, so that it can be read again by id alone.
         """
-        answer = await self._transport.send_create(create_request(endpoint, body))
+        answer = await self._ask(self._transport.send_create, create_request(endpoint, body))
         if isinstance(answer, Lost):
             raise lost_create(answer)
         if not answer.is_success:
@@ -94,7 +106,7 @@ class RunwayClient:
     async def cancel_task(self, task_id: str) -> None:
         """DELETE; a task that is gone already counts as done."""
         what = "the cancellation"
-        answer = await self._transport.send_read(cancel_request(task_id))
+        answer = await self._ask(self._transport.send_read, cancel_request(task_id))
         if isinstance(answer, Lost):
             raise lost_read(answer)
         if not answer.is_success and answer.status != _GONE:
@@ -129,8 +141,76 @@ class RunwayClient:
             raise unreadable(answer, what)
         return slot
 
+    async def find_router(self, slug: str) -> str | None:
+        """The id of the Model Router that bodies name by this slug; None where there is none."""
+
+        def page(cursor: str | None) -> Request:
+            return routers_request(MOST_PER_PAGE, cursor)
+
+        async for routers in self._pages(page, routers_from_json, "the routers"):
+            for name, router_id in routers.items:
+                if name == slug:
+                    return router_id
+        return None
+
+    async def get_router_requests(
+        self, router_id: str, *, since: datetime, limit: int = MOST_PER_PAGE
+    ) -> tuple[RouterRequest, ...]:
+        """What was submitted through a Model Router at `since` or later, newest first.
+
+        Args:
+            router_id: its id, not its slug: see `find_router`.
+            since: aware; older submissions are left out.
+            limit: of one page, 1 to 100.
+
+        Raises:
+            TransientApiError: among others where any entry makes no sense: nothing is left out.
+        """
+
+        def page(cursor: str | None) -> Request:
+            return routed_request(router_id, limit, cursor)
+
+        found: list[RouterRequest] = []
+        async for requests in self._pages(page, routed_from_json, "the router's history"):
+            found += requests.items
+            if is_enough(requests, since):
+                break
+        found.sort(key=lambda request: request.created_at, reverse=True)
+        return tuple(request for request in found if request.created_at >= since)
+
+    async def _pages(
+        self,
+        request: Callable[[str | None], Request],
+        read: Callable[[Json], Page[T] | None],
+        what: str,
+    ) -> AsyncIterator[Page[T]]:
+        """Page after page; raises where the list cannot be read to its end."""
+        cursor: str | None = None
+        for _ in range(MOST_PAGES):
+            answer = await self._read(request(cursor), what)
+            page = read(parse(answer.body))
+            if page is None or (page.next_cursor is not None and page.next_cursor == cursor):
+                raise unreadable(answer, what)
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+        raise unreadable(answer, what)
+
+    async def _ask(
+        self, send: Callable[[Request], Awaitable[Answer | Lost]], request: Request
+    ) -> Answer | Lost:
+        """Send; whoever wants to know is told what time it is at the server."""
+        asked_at = self._clock.now()
+        answer = await send(request)
+        if self._heard is not None and isinstance(answer, Answer):
+            date = http_date(answer.headers.get("date", ""))
+            if date is not None:
+                self._heard(date, asked_at, self._clock.now())
+        return answer
+
     async def _read_task(self, task_id: str) -> Answer:
-        answer = await self._transport.send_read(task_request(task_id))
+        answer = await self._ask(self._transport.send_read, task_request(task_id))
         if isinstance(answer, Lost):
             raise lost_read(answer)
         if not answer.is_success:
@@ -138,7 +218,7 @@ class RunwayClient:
         return answer
 
     async def _read(self, request: Request, what: str) -> Answer:
-        answer = await self._transport.send_read(request)
+        answer = await self._ask(self._transport.send_read, request)
         if isinstance(answer, Lost):
             raise lost_read(answer)
         if not answer.is_success:

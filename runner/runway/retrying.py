@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from runner.clock import Clock
 from runner.core.spec import Body
-from runner.core.task import CreatedTask, Organization, Task
+from runner.core.task import CreatedTask, Organization, RouterRequest, Task
 from runner.errors import TransientApiError
 from runner.ports import TaskApi
 
@@ -82,6 +83,14 @@ class RetryingApi:
 
     async def cancel_task(self, task_id: str) -> None:
         await self._repeat(lambda: self._api.cancel_task(task_id))
+
+    async def find_router(self, slug: str) -> str | None:
+        return await self._repeat(lambda: self._api.find_router(slug))
+
+    async def get_router_requests(
+        self, router_id: str, *, since: datetime
+    ) -> Sequence[RouterRequest]:
+        return await self._repeat(lambda: self._api.get_router_requests(router_id, since=since))
 
     async def get_organization(self) -> Organization:
         return await self._repeat(self._api.get_organization)

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 
 from runner.core.spec import Json
 from runner.core.task import CreatedTask, ModelLimits, Organization, Task, TaskStatus
 from runner.errors import PermanentApiError
 
+from .fields import as_credits, as_limit, as_number, as_object, as_text, as_time, is_task_id
 from .redact import clean
 from .wire import marked
-
-#: an id becomes part of paths and is shown: printable ASCII without spaces and slashes
-_ID = re.compile(r"[!-.0-\[\]-~]{1,100}")
-_MOST_CREDITS = 10**12  # more than that is no amount
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,11 +39,6 @@ class DailyUse:
     credits: int
 
 
-def is_task_id(text: str) -> bool:
-    """Whether the text can be the id of a task: printable ASCII, no spaces or slashes, 1..100."""
-    return _ID.fullmatch(text) is not None
-
-
 def parse(body: bytes) -> Json:
     """JSON as sent, or None."""
     try:
@@ -58,12 +49,12 @@ def parse(body: bytes) -> Json:
 
 def created_from_json(data: Json, endpoint: str) -> CreatedTask | None:
     """The task that a create made; the estimate may sit in `routing`, or be absent."""
-    task_id = _object(data).get("id")
-    if not isinstance(task_id, str) or not is_task_id(task_id):
+    task_id = as_object(data).get("id")
+    if not is_task_id(task_id):
         return None
-    estimate = _credits(_object(data).get("estimatedCost"))
+    estimate = as_credits(as_object(data).get("estimatedCost"))
     if estimate is None:
-        estimate = _credits(_object(_object(data).get("routing")).get("estimatedCost"))
+        estimate = as_credits(as_object(as_object(data).get("routing")).get("estimatedCost"))
     return CreatedTask(id=marked(task_id, endpoint), estimated_credits=estimate)
 
 
@@ -73,7 +64,7 @@ def task_from_json(data: Json, task_id: str) -> Task | None:
     Raises:
         PermanentApiError: a status that this version does not know.
     """
-    answer = _object(data)
+    answer = as_object(data)
     word = answer.get("status")
     if not isinstance(word, str):
         return None
@@ -90,53 +81,53 @@ def task_from_json(data: Json, task_id: str) -> Task | None:
     return Task(
         id=task_id,
         status=status,
-        created_at=_time(answer.get("createdAt")),
+        created_at=as_time(answer.get("createdAt")),
         progress=_progress(answer.get("progress")),
         output=links or (),
         failure=_failure(answer),
-        failure_code=_text(answer.get("failureCode"), most=100),
-        estimated_credits=_credits(answer.get("estimatedCost")),
-        cost_credits=_credits(answer.get("cost")),
+        failure_code=as_text(answer.get("failureCode"), most=100),
+        estimated_credits=as_credits(answer.get("estimatedCost")),
+        cost_credits=as_credits(answer.get("cost")),
     )
 
 
 def organization_from_json(data: Json) -> Organization | None:
     """The account. A model whose limit cannot be read counts as absent from the map."""
-    answer = _object(data)
-    balance = _number(answer.get("creditBalance"))
+    answer = as_object(data)
+    balance = as_number(answer.get("creditBalance"))
     if balance is None:
         return None
-    tier = _object(answer.get("tier"))
-    used = _object(_object(answer.get("usage")).get("models"))
+    tier = as_object(answer.get("tier"))
+    used = as_object(as_object(answer.get("usage")).get("models"))
     models = {
         name: ModelLimits(
-            max_concurrent=_limit(limits.get("maxConcurrentGenerations")),
-            max_daily=_limit(limits.get("maxDailyGenerations")),
-            daily_used=_limit(_object(used.get(name)).get("dailyGenerations")) or 0,
+            max_concurrent=as_limit(limits.get("maxConcurrentGenerations")),
+            max_daily=as_limit(limits.get("maxDailyGenerations")),
+            daily_used=as_limit(as_object(used.get(name)).get("dailyGenerations")) or 0,
         )
-        for name, limits in _object(tier.get("models")).items()
+        for name, limits in as_object(tier.get("models")).items()
         if _has_limit(limits)
     }
     return Organization(
         credit_balance=math.floor(balance),
         models=models,
-        max_monthly_credit_spend=_limit(tier.get("maxMonthlyCreditSpend")),
+        max_monthly_credit_spend=as_limit(tier.get("maxMonthlyCreditSpend")),
     )
 
 
 def usage_from_json(data: Json) -> tuple[DailyUse, ...] | None:
     """Use per day and model, in the order of the answer."""
-    results = _object(data).get("results")
+    results = as_object(data).get("results")
     if not isinstance(results, list):
         return None
-    return tuple(use for result in results for use in _uses(_object(result)))
+    return tuple(use for result in results for use in _uses(as_object(result)))
 
 
 def upload_from_json(data: Json) -> UploadSlot | None:
     """The place to upload to; None where it is not both usable and safe."""
-    answer = _object(data)
+    answer = as_object(data)
     url, uri = answer.get("uploadUrl"), answer.get("runwayUri")
-    fields = _object(answer.get("fields"))
+    fields = as_object(answer.get("fields"))
     if not isinstance(url, str) or not isinstance(uri, str) or not uri.startswith("runway://"):
         return None
     if not all(isinstance(value, str) for value in fields.values()):
@@ -144,53 +135,17 @@ def upload_from_json(data: Json) -> UploadSlot | None:
     return UploadSlot(url=url, fields=fields, uri=uri)
 
 
-def _object(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Json, *, most: int = 500) -> str:
-    return clean(value, most=most) if isinstance(value, str) else ""
-
-
-def _number(value: Json) -> float | None:
-    """A finite number of sane size; true and false are none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if -_MOST_CREDITS < value < _MOST_CREDITS else None
-
-
-def _credits(value: Json) -> int | None:
-    """`{"credits": n}`; fractions round up, but not what only floating point added."""
-    amount = _number(_object(value).get("credits"))
-    return None if amount is None or amount < 0 else math.ceil(amount - 1e-9)
-
-
-def _limit(value: Json) -> int | None:
-    amount = _number(value)
-    return None if amount is None or amount < 0 else math.floor(amount)
-
-
 def _has_limit(limits: Json) -> bool:
     """Whether the concurrency limit is a number, or null for unlimited."""
     if not isinstance(limits, dict) or "maxConcurrentGenerations" not in limits:
         return False
     value = limits["maxConcurrentGenerations"]
-    return value is None or _limit(value) is not None
+    return value is None or as_limit(value) is not None
 
 
 def _progress(value: Json) -> float | None:
-    amount = _number(value)
+    amount = as_number(value)
     return None if amount is None else min(1.0, max(0.0, float(amount)))
-
-
-def _time(value: Json) -> datetime | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        at = datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def _links(value: Json) -> tuple[str, ...] | None:
@@ -205,13 +160,13 @@ def _links(value: Json) -> tuple[str, ...] | None:
 
 def _failure(answer: Mapping[str, Json]) -> str:
     """Why it failed; a workflow says so per node, even where the run as a whole succeeded."""
-    text = _text(answer.get("failure"))
-    nodes = [_text(_object(node).get("message")) for node in _node_errors(answer)]
+    text = as_text(answer.get("failure"))
+    nodes = [as_text(as_object(node).get("message")) for node in _node_errors(answer)]
     return text or "; ".join(filter(None, nodes))
 
 
 def _node_errors(answer: Mapping[str, Json]) -> list[Json]:
-    return list(_object(answer.get("nodeErrors")).values())
+    return list(as_object(answer.get("nodeErrors")).values())
 
 
 def _uses(result: Mapping[str, Json]) -> Iterator[DailyUse]:
@@ -221,7 +176,7 @@ def _uses(result: Mapping[str, Json]) -> Iterator[DailyUse]:
         return
     used = result.get("usedCredits")
     for item in used if isinstance(used, list) else ():
-        amount = _number(_object(item).get("amount"))
+        amount = as_number(as_object(item).get("amount"))
         if amount is not None:
-            model = _text(_object(item).get("model"))
+            model = as_text(as_object(item).get("model"))
             yield DailyUse(day=day, model=model, credits=math.ceil(amount))

@@ -38,7 +38,7 @@ UPLOADS_AT_ONCE = 4
 #: each try asks for a new place
 UPLOAD_REPEATS = RepeatPolicy(attempts=4)
 _CONNECT_S = 20.0
-_ANSWER_S = 120.0  # after the last byte was sent
+ANSWER_S = 120.0  # after the last byte was sent
 _TOTAL_S = 3600.0  # 200 MB at 60 kB/s
 
 #: the API wants a media extension in the name; for files that have none
@@ -67,8 +67,10 @@ class FormUploader:
         rng: random.Random,
         repeats: RepeatPolicy = UPLOAD_REPEATS,
         proxies: Mapping[str, str] | None = None,
+        answer_s: float = ANSWER_S,
     ) -> None:
         self._slots = slots
+        self._answer_s = answer_s
         self._cache = cache
         self._repeat = Repeater(repeats, clock=clock, rng=rng)
         self._clock = clock
@@ -80,8 +82,11 @@ class FormUploader:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=_TOTAL_S, connect=_CONNECT_S, sock_read=_ANSWER_S),
+            timeout=aiohttp.ClientTimeout(
+                total=_TOTAL_S, connect=_CONNECT_S, sock_read=self._answer_s
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # the answer's body is not read: how it is packed is no matter
         )
         return self
 
@@ -158,8 +163,8 @@ class FormUploader:
                 proxy_headers=proxy.headers if proxy else None,
             ) as response:
                 status = response.status
-        except _NETWORK_ERRORS as error:
-            raise TransientApiError("the upload's storage broke the connection") from error
+        except _NETWORK_ERRORS:  # their messages carry the signed address
+            raise TransientApiError("the upload's storage broke the connection") from None
         _check(status)
 
 

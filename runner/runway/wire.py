@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import date
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from runner.core.links import is_safe
 from runner.core.spec import Body
@@ -102,6 +102,21 @@ def usage_request(start: date | None, before: date | None) -> Request:
     span = {"startDate": start, "beforeDate": before}
     body = {name: day.isoformat() for name, day in span.items() if day is not None}
     return Request(method="POST", path="/v1/organization/usage", body=json.dumps(body).encode())
+
+
+def routers_request(limit: int, cursor: str | None) -> Request:
+    """One page of the account's Model Routers."""
+    return Request(method="GET", path=f"/v1/routers?{_page(limit, cursor)}")
+
+
+def routed_request(router_id: str, limit: int, cursor: str | None) -> Request:
+    """One page of what was submitted through a Model Router."""
+    path = f"/v1/routers/{quote(router_id, safe='')}/requests"
+    return Request(method="GET", path=f"{path}?{_page(limit, cursor)}")
+
+
+def _page(limit: int, cursor: str | None) -> str:
+    return urlencode({"limit": limit} | ({"cursor": cursor} if cursor is not None else {}))
 
 
 def upload_request(filename: str) -> Request:

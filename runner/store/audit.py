@@ -9,7 +9,8 @@ from runner.core.events import Added, Event
 from runner.core.job import Job
 from runner.core.ledger import totals_of
 from runner.core.lifecycle import create, transition
-from runner.store import budget, reading
+from runner.store import budget, caps, group_rows, reading, windows
+from runner.store.account import service_of
 from runner.store.saving import batch_row
 
 _WAITING_OFF = """
@@ -39,10 +40,18 @@ def check(db: Connection, batch: str) -> list[str]:
     kept, expected = budget.totals(db, number), totals_of(rebuilt.values())
     if kept != expected:
         found.append(f"the ledger has {kept}, the jobs have {expected}")
-    found += [f"cap `{name}` is not the sum of its entries" for name in budget.caps_off(db, number)]
+    found += [f"cap `{name}` is not the sum of its entries" for name in caps.caps_off(db, number)]
     found += [
         f"job `{row['id']}` counts its needs wrongly" for row in db.execute(_WAITING_OFF, (number,))
     ]
+    return found + _check_account(db, service_of(db, number))
+
+
+def _check_account(db: Connection, service: str) -> list[str]:
+    """What the batches of one service share."""
+    found = [f"{label} counts its jobs in flight wrongly" for label in group_rows.off(db, service)]
+    hours = windows.hours_off(db, service)
+    found += [f"the spending of {hour:%Y-%m-%d %H} UTC is not its entries' sum" for hour in hours]
     return found
 
 

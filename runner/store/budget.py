@@ -1,97 +1,78 @@
-"""Ledger entries and caps as rows: money rules as conditional updates.
+"""Ledger entries as rows: money rules as conditional updates.
 
-Entries are the truth, `used_credits` of a cap is their sum, kept in the same transaction.
+Entries are the truth; caps and the hours of `spending` are their sums, kept in the same
+transaction.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from sqlite3 import Connection
 
-from runner.core.credits import format_credits
-from runner.core.ledger import Cap, Caps, EntryState, LedgerMove, LedgerTotals
+from runner.core.job import Job
+from runner.core.ledger import Cap, EntryState, LedgerMove, LedgerTotals
+from runner.core.limits import Terms
 from runner.core.spec import JobSpec
-from runner.errors import CapReached
+from runner.store import account, intents, windows
+from runner.store.caps import (
+    BALANCE,
+    COMPUTED,
+    Scope,
+    all_caps,
+    check_counted,
+    count,
+    scope_of,
+)
 from runner.store.codec import to_micros, to_text
 from runner.store.rows import Row
 
-_CAPS = "SELECT name, run, limit_credits, used_credits FROM caps WHERE batch = ? ORDER BY name"
-_FIT = (
-    "UPDATE caps SET used_credits = used_credits + :more WHERE batch = :batch AND name = :name"
-    " AND used_credits + :more <= limit_credits"
+_ENTRY = "SELECT lane, tags, run, credits, intended_at FROM ledger WHERE job = ? AND attempt = ?"
+_BEGIN = (
+    "INSERT INTO ledger (job, attempt, batch, run, lane, tags, state, credits, at, endpoint, held,"
+    " asked, arrived, intended_at, answered_at, settled_at)"
+    " VALUES (:job, :attempt, :batch, :run, :lane, :tags, :state, :credits, :at, :endpoint,"
+    " :credits, :asked, :arrived, :at, :settled_at, :settled_at)"
 )
-_COUNT = "UPDATE caps SET used_credits = used_credits + :more WHERE batch = :batch AND name = :name"
-_ENTRY = "SELECT lane, tags, run, credits FROM ledger WHERE job = ? AND attempt = ?"
-_SET_ENTRY = (
-    "INSERT INTO ledger (job, attempt, batch, run, lane, tags, state, credits, at)"
-    " VALUES (:job, :attempt, :batch, :run, :lane, :tags, :state, :credits, :at)"
-    " ON CONFLICT (job, attempt) DO UPDATE"
-    " SET state = excluded.state, credits = excluded.credits, at = excluded.at"
+_GO_ON = (
+    "UPDATE ledger SET state = :state, credits = :credits, at = :at,"
+    " held = CASE WHEN :settled_at IS NULL THEN MAX(held, :credits) ELSE held END,"
+    " asked = COALESCE(:asked, asked), arrived = COALESCE(:arrived, arrived),"
+    " answered_at = COALESCE(answered_at, :at), settled_at = :settled_at"
+    " WHERE job = :job AND attempt = :attempt"
 )
 _TOTALS = "SELECT state, SUM(credits) AS credits FROM ledger WHERE batch = ? GROUP BY state"
-_SUMS = (
-    "SELECT lane, tags, run, SUM(credits) AS credits FROM ledger WHERE batch = ?"
-    " GROUP BY lane, tags, run"
-)
-_ADD_CAP = (
-    "INSERT INTO caps (batch, name, run, limit_credits, used_credits)"
-    " VALUES (:batch, :name, :run, :limit, :used)"
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scope:
-    """What decides which caps count an entry: fixed when the credits were reserved."""
-
-    lane: str
-    tags: Collection[str]
-    run: int | None
-
-    def covers(self, cap: Row | Mapping[str, object]) -> bool:
-        """Whether the cap counts what has this scope."""
-        kind, _, value = str(cap["name"]).partition(":")
-        match kind:
-            case "run":
-                return cap["run"] is not None and cap["run"] == self.run
-            case "model":
-                return value == self.lane
-            case "tag":
-                return value in self.tags
-        return True
 
 
 def apply_move(
-    db: Connection, batch: int, job: int, spec: JobSpec, run: int | None, move: LedgerMove,
-    at: datetime,
+    db: Connection, batch: int, job: int, after: Job, run: int | None, move: LedgerMove,
+    at: datetime, terms: Terms | None,
 ) -> None:  # fmt: skip
     """Write the entry, and count the difference under every cap that applies.
 
     Raises:
-        CapReached: a reserve did not fit; the caller undoes the transaction.
+        NotNow: a reserve did not fit; the caller undoes the transaction.
     """
     row = db.execute(_ENTRY, (job, move.attempt)).fetchone()
-    scope = Scope(lane=spec.lane, tags=spec.tags, run=run) if row is None else _scope(row)
+    scope = _scope(after.spec, run) if row is None else scope_of(row)
     more = move.credits - (0 if row is None else row["credits"])
-    _count(db, batch, scope, more, must_fit=move.must_fit)
-    db.execute(
-        _SET_ENTRY,
-        {
-            "job": job, "attempt": move.attempt, "batch": batch, "run": run, "lane": scope.lane,
-            "tags": to_text(tuple(scope.tags)), "state": move.state.value,
-            "credits": move.credits, "at": to_micros(at),
-        },
-    )  # fmt: skip
+    caps = all_caps(db, batch)
+    count(db, batch, caps, scope, more, must_fit=move.must_fit)
+    if move.must_fit:
+        intents.check(db, batch, job, after, move.credits, at, caps, terms)
+    micros = to_micros(at)
+    _write(db, batch, job, after.spec, run, move, micros, is_new=row is None)
+    windows.add(
+        db, account.service_of(db, batch), micros if row is None else row["intended_at"], more
+    )
 
 
-def check_room(db: Connection, batch: int, spec: JobSpec, run: int | None, credits: int) -> None:
+def check_room(
+    db: Connection, batch: int, spec: JobSpec, run: int | None, credits: int, now: datetime
+) -> None:
     """Whether a reserve for the job would fit; raises `CapReached` where it would not."""
-    scope = Scope(lane=spec.lane, tags=spec.tags, run=run)
-    for cap in _caps(db, batch, scope):
-        if cap["used_credits"] + credits > cap["limit_credits"]:
-            raise _reached(cap, credits)
+    caps = all_caps(db, batch)
+    check_counted(caps, _scope(spec, run), credits)
+    intents.check_room(db, batch, credits, now, caps)
 
 
 def totals(db: Connection, batch: int) -> LedgerTotals:
@@ -104,76 +85,48 @@ def totals(db: Connection, batch: int) -> LedgerTotals:
     )
 
 
-def set_caps(db: Connection, batch: int, caps: Caps, run: int | None, run_id: str | None) -> None:
-    """Replace the batch's caps; what counts against them is summed up from the entries.
+def caps_in_force(db: Connection, batch: int, now: datetime | None) -> list[Cap]:
+    """Every cap of the batch with what counts against it.
 
-    A cap below what is used already is kept: nothing more starts under it.
+    For the balance the limit is what may be spent of it. It is left out where the account was
+    never read, and `day` and `month` where nobody says which time it is.
     """
-    db.execute("DELETE FROM caps WHERE batch = ?", (batch,))
-    limits: dict[str, int | None] = {"batch": caps.batch}
-    limits |= {f"model:{lane}": most for lane, most in caps.models.items()}
-    limits |= {f"tag:{tag}": most for tag, most in caps.tags.items()}
-    if run is not None:
-        limits[f"run:{run_id}"] = caps.run
-    sums = _sums(db, batch)
-    for name, limit in limits.items():
-        if limit is not None:
-            cap = {"name": name, "run": run if name.startswith("run:") else None}
-            used = sum(credits for scope, credits in sums if scope.covers(cap))
-            db.execute(_ADD_CAP, {**cap, "batch": batch, "limit": limit, "used": used})
+    service = account.service_of(db, batch)
+    found = [_as_cap(db, service, row, now) for row in all_caps(db, batch)]
+    return [cap for cap in found if cap is not None]
 
 
-def caps_in_force(db: Connection, batch: int) -> list[Cap]:
-    """Every cap of the batch with what counts against it."""
-    return [
-        Cap(name=row["name"], limit=row["limit_credits"], used=row["used_credits"])
-        for row in db.execute(_CAPS, (batch,))
-    ]
+def _as_cap(db: Connection, service: str, row: Row, now: datetime | None) -> Cap | None:
+    name, limit = row["name"], row["limit_credits"]
+    if name not in COMPUTED:
+        return Cap(name=name, limit=limit, used=row["used_credits"])
+    if name == BALANCE:
+        reading = account.newest(db, service)
+        if reading is None:
+            return None
+        most = max(0, reading.organization.credit_balance - limit)
+        return Cap(name=name, limit=most, used=account.unread_credits(db, service, reading))
+    if now is None:
+        return None
+    return Cap(name=name, limit=limit, used=windows.used(db, service, name, now))
 
 
-def caps_off(db: Connection, batch: int) -> list[str]:
-    """Names of caps whose count is not the sum of the entries: none, unless there is a bug."""
-    sums = _sums(db, batch)
-    return [
-        cap["name"]
-        for cap in db.execute(_CAPS, (batch,)).fetchall()
-        if cap["used_credits"] != sum(credits for scope, credits in sums if scope.covers(cap))
-    ]
+def _write(
+    db: Connection, batch: int, job: int, spec: JobSpec, run: int | None, move: LedgerMove,
+    at: int, *, is_new: bool,
+) -> None:  # fmt: skip
+    values = {
+        "job": job, "attempt": move.attempt, "state": move.state.value, "credits": move.credits,
+        "at": at, "asked": move.asked,
+        "arrived": None if move.arrived is None else int(move.arrived),
+        "settled_at": at if move.state is EntryState.SETTLED else None,
+    }  # fmt: skip
+    if is_new:
+        # an attempt that is settled when it is first heard of was found finished on disk
+        values |= {"batch": batch, "run": run, "lane": spec.lane, "tags": to_text(spec.tags),
+                   "endpoint": spec.endpoint}  # fmt: skip
+    db.execute(_BEGIN if is_new else _GO_ON, values)
 
 
-def _count(db: Connection, batch: int, scope: Scope, more: int, *, must_fit: bool) -> None:
-    for cap in _caps(db, batch, scope):
-        values = {"batch": batch, "name": cap["name"], "more": more}
-        if db.execute(_FIT if must_fit else _COUNT, values).rowcount == 0:
-            raise _reached(cap, more)
-
-
-def _caps(db: Connection, batch: int, scope: Scope) -> Iterable[Row]:
-    return [cap for cap in db.execute(_CAPS, (batch,)).fetchall() if scope.covers(cap)]
-
-
-def _sums(db: Connection, batch: int) -> list[tuple[Scope, int]]:
-    rows = db.execute(_SUMS, (batch,)).fetchall()
-    return [(_scope(row), row["credits"]) for row in rows]
-
-
-def _scope(row: Row) -> Scope:
-    return Scope(lane=row["lane"], tags=json.loads(row["tags"]), run=row["run"])
-
-
-def _reached(cap: Row, asked: int) -> CapReached:
-    available = max(0, cap["limit_credits"] - cap["used_credits"])
-    kind, _, value = str(cap["name"]).partition(":")
-    words, remedy = {
-        "batch": ("the batch's budget", "raise `budget.credits` in the manifest"),
-        "run": ("this run's cap", "raise `--max-credits`"),
-        "model": (f"the cap of model `{value}`", f"raise `budget.models.{value}` in the manifest"),
-        "tag": (f"the cap of tag `{value}`", f"raise `budget.tags.{value}` in the manifest"),
-    }[kind]
-    return CapReached(
-        f"{words} of {format_credits(cap['limit_credits'])} has {format_credits(available)} left,"
-        f" and the job may cost {format_credits(asked)}",
-        cap=cap["name"],
-        available=available,
-        hint=f"{remedy}, then run again",
-    )
+def _scope(spec: JobSpec, run: int | None) -> Scope:
+    return Scope(lane=spec.lane, tags=spec.tags, run=run)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from runner.errors import DiskFull, RunnerError, StoreBusy, StoreError
+from runner.store.backup import keep_old_version
+from runner.store.privacy import PRIVATE_FOLDER, make_private, tighten
 from runner.store.version import APPLICATION_ID, OLDEST_SQLITE, SCHEMA_VERSION
 
 #: how long a transaction waits for another process
@@ -28,6 +32,8 @@ def connect(
 ) -> sqlite3.Connection:
     """A connection to a state file of this version, migrated where it may be written.
 
+    Where it may be written it becomes its owner's alone, and a copy of an older version is kept.
+
     Raises:
         StoreError: missing, not a state file, damaged, or of a newer version; nothing was changed.
         StoreLocked: another process kept it locked for longer than the timeout.
@@ -36,6 +42,7 @@ def connect(
     _check_sqlite()
     if mode is Mode.CREATE:
         _make_folder(path.parent)
+        make_private(path)
     elif not path.exists():
         raise StoreError(f"no state file at `{path}`", hint="`runway-batch run` makes it")
     address = f"{path.absolute().as_uri()}?mode={mode}"
@@ -45,6 +52,8 @@ def connect(
         )
         try:
             prepare(connection, mode, path)
+            if mode is not Mode.READ:
+                tighten(path)
         except BaseException:
             connection.close()
             raise
@@ -80,7 +89,7 @@ def prepare(connection: sqlite3.Connection, mode: Mode, path: Path) -> None:
         # sqlite-utils takes a noticeable time to import, and most starts do not need it
         from runner.store.migrations import migrate
 
-        migrate(connection)
+        migrate(connection, first=partial(_keep_old, connection, path))
 
 
 def explained(error: sqlite3.Error, path: Path) -> Exception:
@@ -107,7 +116,8 @@ def _explain(code: int, error: sqlite3.Error, path: Path) -> RunnerError | None:
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return StoreError(
                 f"`{path}` is damaged or not a state file: {error}",
-                hint="put a copy of it back, or name another file with `--state`",
+                hint="put a copy of it back, then `runway-batch doctor --adopt`, or name another"
+                " file with `--state`",
             )
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_READONLY:
             return StoreError(
@@ -146,6 +156,27 @@ def read_version(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
+def version_of(path: Path) -> int:
+    """The version of a file that exists, 0 for an empty one; changes nothing.
+
+    Raises:
+        StoreError: damaged, of another program, or of a newer version.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            db.isolation_level = None
+            return read_version(db, path)
+    except sqlite3.Error as error:
+        raise explained(error, path) from None
+
+
+def _keep_old(connection: sqlite3.Connection, path: Path) -> None:
+    """Under the write lock: another process may have brought the file up to date meanwhile."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if 0 < version < SCHEMA_VERSION:
+        keep_old_version(path, version)
+
+
 def _check_sqlite() -> None:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise StoreError(
@@ -156,7 +187,7 @@ def _check_sqlite() -> None:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
             f"cannot make the folder `{folder}`: {error.strerror}",

@@ -13,18 +13,25 @@ from runner.core.job import Job
 from runner.core.ledger import ledger_move
 from runner.core.lifecycle import transition
 from runner.errors import StoreLocked
+from runner.store.caller import Caller
 from runner.store.codec import from_micros, to_micros
-from runner.store.process import Owner, is_running
+from runner.store.process import Owner, is_running, this_process
 from runner.store.reading import submitting
 from runner.store.rows import Row
 from runner.store.saving import batch_row, check_lease, write
+from runner.store.talk import clear_waits
 from runner.store.writer import Sql
 
 _LIVE = "SELECT * FROM runs WHERE batch = ? AND ended_at IS NULL"
 _END = "UPDATE runs SET ended_at = ?, exit_code = ? WHERE run = ? AND ended_at IS NULL"
 _BEGIN = (
-    "INSERT INTO runs (id, batch, host, boot_id, pid, pid_started, started_at, heartbeat_at)"
-    " VALUES (:id, :batch, :host, :boot_id, :pid, :pid_started, :at, :at) RETURNING run"
+    "INSERT INTO runs (id, batch, host, boot_id, pid, pid_started, started_at, heartbeat_at, user,"
+    " command) VALUES (:id, :batch, :host, :boot_id, :pid, :pid_started, :at, :at, :user, :command)"
+    " RETURNING run"
+)
+_ALL_LIVE = (
+    "SELECT runs.*, batches.name AS batch_name FROM runs"
+    " JOIN batches ON batches.batch = runs.batch WHERE ended_at IS NULL ORDER BY run"
 )
 _BEAT = "UPDATE runs SET heartbeat_at = ? WHERE run = ? AND ended_at IS NULL"
 
@@ -37,6 +44,17 @@ class Predecessor:
     owner: Owner
     started_at: datetime
     heartbeat_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LiveRun:
+    """A run without an end: it works on its batch, or it died."""
+
+    batch: str
+    run_id: str
+    owner: Owner
+    started_at: datetime
+    is_dead: bool  # proved; of another machine nothing is
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,14 +96,16 @@ class Lease:
         now = to_micros(self._clock.now())
 
         def work(db: Connection) -> None:
-            db.execute(_END, (now, exit_code, self._run))
+            if db.execute(_END, (now, exit_code, self._run)).rowcount:
+                clear_waits(db, batch_row(db, self.batch))
 
         await self._writer.run(work)
 
 
 def take(
-    db: Connection, batch: str, run_id: str, owner: Owner, now: datetime, *, take_over: bool
-) -> Taken:
+    db: Connection, batch: str, run_id: str, owner: Owner, now: datetime, *, caller: Caller,
+    take_over: bool,
+) -> Taken:  # fmt: skip
     """Become the batch's live run, in one transaction.
 
     Raises:
@@ -96,8 +116,10 @@ def take(
     if live is not None:
         _check_dead(batch, live, owner, take_over=take_over)
         db.execute(_END, (at, None, live["run"]))
+        clear_waits(db, number)
     values = {"id": run_id, "batch": number, "host": owner.host, "boot_id": owner.boot_id,
-              "pid": owner.pid, "pid_started": owner.pid_started, "at": at}  # fmt: skip
+              "pid": owner.pid, "pid_started": owner.pid_started, "at": at,
+              "user": caller.user, "command": caller.command}  # fmt: skip
     row = db.execute(_BEGIN, values).fetchone()
     return Taken(run=row["run"], predecessor=None if live is None else _predecessor(live))
 
@@ -107,8 +129,24 @@ def is_live(db: Connection, batch: str, here: str) -> bool:
     row = db.execute(_LIVE, (batch_row(db, batch),)).fetchone()
     if row is None:
         return False
-    owner = _owner(row)
+    owner = owner_of(row)
     return owner.host != here or is_running(owner)
+
+
+def live_runs(db: Connection) -> list[LiveRun]:
+    """Every run without an end, of all batches."""
+    return [_live_run(row) for row in db.execute(_ALL_LIVE).fetchall()]
+
+
+def end_dead(db: Connection, at: int) -> list[LiveRun]:
+    """End the leases of dead processes of this machine. What they left is healed by a run."""
+    ended = []
+    for row in db.execute(_ALL_LIVE).fetchall():
+        found = _live_run(row)
+        if found.is_dead:
+            db.execute(_END, (at, None, row["run"]))
+            ended.append(found)
+    return ended
 
 
 def heal(db: Connection, batch: str, run: int, now: datetime) -> Sequence[tuple[Job, Event]]:
@@ -128,7 +166,7 @@ def heal(db: Connection, batch: str, run: int, now: datetime) -> Sequence[tuple[
 
 
 def _check_dead(batch: str, live: Row, ours: Owner, *, take_over: bool) -> None:
-    owner = _owner(live)
+    owner = owner_of(live)
     since = f"{from_micros(live['started_at']):%Y-%m-%d %H:%M:%S} UTC"
     words = f"process {owner.pid} on `{owner.host}` works on batch `{batch}` since {since}"
     if owner.host != ours.host:
@@ -140,16 +178,28 @@ def _check_dead(batch: str, live: Row, ours: Owner, *, take_over: bool) -> None:
         raise StoreLocked(words, hint="wait until it has finished, or stop it with Ctrl-C")
 
 
+def _live_run(row: Row) -> LiveRun:
+    owner = owner_of(row)
+    return LiveRun(
+        batch=row["batch_name"],
+        run_id=row["id"],
+        owner=owner,
+        started_at=from_micros(row["started_at"]),
+        is_dead=owner.host == this_process().host and not is_running(owner),
+    )
+
+
 def _predecessor(row: Row) -> Predecessor:
     return Predecessor(
         run_id=row["id"],
-        owner=_owner(row),
+        owner=owner_of(row),
         started_at=from_micros(row["started_at"]),
         heartbeat_at=from_micros(row["heartbeat_at"]),
     )
 
 
-def _owner(row: Row) -> Owner:
+def owner_of(row: Row) -> Owner:
+    """Who holds or held a lease, from its row."""
     return Owner(
         host=row["host"], boot_id=row["boot_id"], pid=row["pid"], pid_started=row["pid_started"]
     )

@@ -7,25 +7,32 @@ version.py is the number of the last one.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
+from runner.store import migration_002
 from runner.store.version import APPLICATION_ID
 
 migrations = Migrations("runner.store")
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+def migrate(connection: sqlite3.Connection, *, first: Callable[[], None]) -> None:
     """Bring the file to the newest version, all or nothing.
 
     The write lock comes first, so that two processes that create one file do not meet half-way.
+
+    Args:
+        connection: outside of a transaction.
+        first: what is done under the lock before anything changes; where it raises nothing does.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
+        first()
         migrations.apply(Database(connection, execute_plugins=False, recursive_triggers=False))
         connection.execute("COMMIT")
-    except sqlite3.Error:
+    except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
@@ -41,6 +48,13 @@ def m001_first(db: Database) -> None:
     _assets(db)
     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     db.execute("PRAGMA user_version = 1")
+
+
+@migrations()
+def m002_money(db: Database) -> None:
+    migration_002.upgrade(db)
+    _meta(db)
+    db.execute("PRAGMA user_version = 2")
 
 
 def _batches_and_runs(db: Database) -> None:
@@ -150,6 +164,11 @@ def _assets(db: Database) -> None:
         {"base_url": str, "sha256": str, "uri": str, "at": int},
         pk=("base_url", "sha256"), not_null={"base_url", "sha256", "uri", "at"},
     )  # fmt: skip
+
+
+def _meta(db: Database) -> None:
+    """What the file knows of itself: its home, and tasks that `doctor --adopt` has set aside."""
+    _table(db, "meta").create({"name": str, "value": str}, pk="name", not_null={"name", "value"})
 
 
 def _table(db: Database, name: str) -> Table:

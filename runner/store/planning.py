@@ -7,7 +7,7 @@ from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from itertools import islice
 from sqlite3 import Connection
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from runner.core.events import Event
 from runner.core.job import Job
@@ -18,6 +18,7 @@ from runner.store.saving import write
 
 #: before (None: a new job), after, event
 Change: TypeAlias = tuple[Job | None, Job, Event]
+T = TypeVar("T")
 
 _UPSERT = (
     "INSERT INTO batches (name, manifest, base_url, output_dir, created_at)"
@@ -68,9 +69,9 @@ def parents_first(changes: Sequence[Change]) -> list[Change]:
         raise StoreError(f"jobs need each other in a circle: {circle}") from error
 
 
-def pages(changes: Iterable[Change], size: int) -> Iterator[list[Change]]:
+def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of at most `size`."""
-    rest = iter(changes)
+    rest = iter(items)
     while page := list(islice(rest, size)):
         yield page
 

@@ -55,7 +55,7 @@ def boot_id() -> str:
     if sys.platform == "win32":
         return ""  # start times are times of day there: they need no help
     if sys.platform == "darwin":
-        return _answer("/usr/sbin/sysctl", "-n", "kern.boottime")
+        return answer_of("/usr/sbin/sysctl", "-n", "kern.boottime")
     try:
         return (_PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -84,10 +84,11 @@ def _started_linux(pid: int) -> str | None:
     return None if fields[0] in _DEAD_STATES else fields[19]
 
 
-def _answer(*command: str) -> str:
+def answer_of(*command: str) -> str:
+    """What a program of the system says; empty where it cannot be asked."""
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program with a number
-            command, capture_output=True, text=True, timeout=5, check=False
+            command, capture_output=True, text=True, errors="replace", timeout=5, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
@@ -126,4 +127,4 @@ else:
             return None
         if _PROC.joinpath("self/stat").exists():
             return _started_linux(pid)
-        return _answer("/bin/ps", "-o", "lstart=", "-p", str(pid))
+        return answer_of("/bin/ps", "-o", "lstart=", "-p", str(pid))

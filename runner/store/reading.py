@@ -8,7 +8,7 @@ from sqlite3 import Connection
 
 from runner.core.events import Event
 from runner.core.job import ACTIVE, Job, JobStatus
-from runner.store.codec import from_micros, to_micros
+from runner.store.codec import from_micros, optional_time, to_micros, to_text
 from runner.store.rows import (
     Row,
     StoredBatch,
@@ -28,6 +28,8 @@ ONE = f"{_JOB} WHERE jobs.batch = ? AND jobs.id = ?"
 # sorted later: sorting here makes SQLite walk over the batch in that order instead
 ACTIVE_JOBS = f"{_JOB} WHERE jobs.batch = ? AND jobs.status IN ({_ACTIVE})"
 SUBMITTING = f"{_JOB} WHERE jobs.batch = ? AND jobs.status = 'submitting'"
+IN_DOUBT = f"{_JOB} WHERE jobs.batch = ? AND jobs.status = 'in_doubt'"
+#: ids are unique at Runway, so every batch of the file is looked at
 READY = (
     f"{_JOB} WHERE jobs.batch = ? AND jobs.lane = ? AND {_STARTABLE}"
     " AND (jobs.not_before IS NULL OR jobs.not_before <= ?)"
@@ -53,7 +55,7 @@ SELECT children.job AS child, parents.id AS parent
 FROM jobs AS parents
 JOIN needs ON needs.parent = parents.job
 JOIN jobs AS children ON children.job = needs.child
-WHERE parents.batch = ? AND parents.status IN ('failed', 'skipped')
+WHERE parents.batch = ? AND parents.status IN ('failed', 'skipped', 'cancelled')
   AND children.status = 'pending' AND children.orphaned = 0
 ORDER BY children.position, children.job, parents.position
 """
@@ -61,6 +63,14 @@ PAGE = (
     f"{_JOB} WHERE jobs.batch = ? AND (jobs.position, jobs.job) > (?, ?)"
     " ORDER BY jobs.position, jobs.job LIMIT ?"
 )
+#: the index has the order: `job` is its row number
+PENDING_PAGE = (
+    f"{_JOB} WHERE jobs.batch = ? AND jobs.status = 'pending' AND jobs.orphaned = 0"
+    " AND (jobs.position, jobs.job) > (?, ?) ORDER BY jobs.position, jobs.job LIMIT ?"
+)
+#: the list of ids is JSON, in which an id stands between quotation marks
+HAS_TASK = "SELECT 1 FROM jobs WHERE instr(task_ids, ?) > 0 LIMIT 1"
+NEWEST_EVENT = "SELECT MAX(at) AS at FROM (SELECT at FROM events ORDER BY seq DESC LIMIT 1000)"
 COUNTS = "SELECT status, COUNT(*) AS jobs FROM jobs WHERE batch = ? GROUP BY status"
 EVENTS_OF = (
     "SELECT kind, at, events.data, specs.data AS spec_data FROM events"
@@ -90,6 +100,21 @@ def active(db: Connection, batch: str) -> list[Job]:
 def submitting(db: Connection, batch: str) -> list[Job]:
     """Jobs whose create was under way when the file was last written."""
     return _jobs(db, SUBMITTING, batch)
+
+
+def in_doubt(db: Connection, batch: str) -> list[Job]:
+    return sorted(_jobs(db, IN_DOUBT, batch), key=lambda job: job.position)
+
+
+def has_task(db: Connection, task_id: str) -> bool:
+    """Whether any job of the file has, or had, this task; looks at all of them."""
+    return db.execute(HAS_TASK, (to_text(task_id),)).fetchone() is not None
+
+
+def newest_event_at(db: Connection) -> datetime | None:
+    """The latest time among the last events of the file: a clock may have been set back since."""
+    row = db.execute(NEWEST_EVENT).fetchone()
+    return optional_time(row["at"])
 
 
 def ready_lanes(db: Connection, batch: str) -> list[str]:
@@ -125,6 +150,12 @@ def doomed(db: Connection, batch: str) -> list[tuple[Job, str]]:
 def page(db: Connection, batch: str, after: Cursor, size: int) -> tuple[list[Job], Cursor]:
     """Jobs in manifest order, and where the next page starts."""
     rows = db.execute(PAGE, (batch_row(db, batch), *after, size)).fetchall()
+    return [job_from_row(batch, row) for row in rows], _end(rows, after)
+
+
+def pending_page(db: Connection, batch: str, after: Cursor, size: int) -> tuple[list[Job], Cursor]:
+    """Pending jobs of the manifest in its order, startable or not."""
+    rows = db.execute(PENDING_PAGE, (batch_row(db, batch), *after, size)).fetchall()
     return [job_from_row(batch, row) for row in rows], _end(rows, after)
 
 
@@ -164,6 +195,7 @@ def batches(db: Connection) -> list[StoredBatch]:
             output_dir=row["output_dir"],
             key_mark=row["key_mark"],
             created_at=from_micros(row["created_at"]),
+            paused_at=optional_time(row["paused_at"]),
         )
         for row in db.execute("SELECT * FROM batches ORDER BY batch")
     ]

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeAlias, get_args
 
 from runner.core.events import Event
@@ -29,7 +30,7 @@ Values: TypeAlias = dict[str, str | int | None]
 STATE_COLUMNS = (
     "status", "version", "since", "attempt", "tries", "refusals", "download_tries", "task_id",
     "task_ids", "not_before", "collect_by", "outputs", "expected", "results", "hold", "charged",
-    "error", "stale", "orphaned",
+    "error", "stale", "orphaned", "cancel_requested",
 )  # fmt: skip
 
 #: columns that only `Added` and `Edited` change; `spec` is the number of the row in `specs`
@@ -50,6 +51,7 @@ class StoredBatch:
     #: salted digest of the key that sent its tasks; empty before the first run
     key_mark: str
     created_at: datetime
+    paused_at: datetime | None = None  # a person has paused it
 
 
 def state_values(job: Job) -> Values:
@@ -74,6 +76,7 @@ def state_values(job: Job) -> Values:
         "error": None if job.error is None else to_text(job.error),
         "stale": int(job.stale),
         "orphaned": int(job.orphaned),
+        "cancel_requested": int(job.cancel_requested),
     }
 
 
@@ -92,7 +95,7 @@ def job_from_row(batch: str, row: Row) -> Job:
     """A job from its columns and `spec_data`, the JSON of its specification."""
     return Job(
         batch=batch,
-        spec=from_text(JobSpec, row["spec_data"]),
+        spec=_spec(row["spec_data"]),
         status=JobStatus(row["status"]),
         version=row["version"],
         position=row["position"],
@@ -113,7 +116,13 @@ def job_from_row(batch: str, row: Row) -> Job:
         error=None if row["error"] is None else from_text(Failure, row["error"]),
         stale=bool(row["stale"]),
         orphaned=bool(row["orphaned"]),
+        cancel_requested=bool(row["cancel_requested"]),
     )
+
+
+@lru_cache(maxsize=4096)  # what is under way is read again and again, and never changes
+def _spec(text: str) -> JobSpec:
+    return from_text(JobSpec, text)
 
 
 def event_values(event: Event) -> Values:

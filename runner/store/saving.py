@@ -8,7 +8,10 @@ from sqlite3 import Connection
 from runner.core.events import Added, Edited, Event
 from runner.core.job import Job, JobStatus
 from runner.core.ledger import LedgerMove
+from runner.core.limits import Terms
 from runner.errors import StaleJob, StoreError, StoreLocked
+from runner.store import group_rows
+from runner.store.account import service_of
 from runner.store.budget import apply_move
 from runner.store.codec import to_text
 from runner.store.rows import SPEC_COLUMNS, STATE_COLUMNS, event_values, spec_values, state_values
@@ -70,14 +73,14 @@ def check_lease(db: Connection, batch: str, run: int | None) -> None:
 
 def write(
     db: Connection, before: Job | None, after: Job, event: Event, move: LedgerMove | None,
-    run: int | None,
+    run: int | None, terms: Terms | None = None,
 ) -> None:  # fmt: skip
-    """Job, event, needs and ledger move; the caller undoes all of it when this raises.
+    """Job, event, needs, groups and ledger move; the caller undoes all of it when this raises.
 
     Raises:
         StaleJob: the stored job is no longer `before`.
         StoreLocked: `run` no longer holds the batch.
-        CapReached: the move's reserve does not fit.
+        NotNow: the move's reserve does not fit, or something else that `terms` asks for.
     """
     check_lease(db, after.batch, run)
     batch = batch_row(db, after.batch)
@@ -91,7 +94,9 @@ def write(
     values |= {"batch": batch, "job": job, "version": after.version, "spec": spec, "run": run}
     db.execute(_APPEND, values)
     if move is not None:
-        apply_move(db, batch, job, after.spec, run, move, event.at)
+        apply_move(db, batch, job, after, run, move, event.at, terms)
+    if before is not None:
+        group_rows.apply(db, service_of(db, batch), before, after, event)
 
 
 def _write_job(db: Connection, batch: int, before: Job | None, after: Job, spec: int | None) -> int:

@@ -6,18 +6,24 @@ that a long list does not hold up a task id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Self
+from typing import Any, Self
 
 from runner.clock import Clock
-from runner.core.events import Event, SubmitStarted
+from runner.core.commands import CommandKind, Wait
+from runner.core.events import Event, Held, SubmitStarted
 from runner.core.job import Job
 from runner.core.ledger import Caps, LedgerMove
-from runner.store import budget, lease, planning
+from runner.core.limits import Terms
+from runner.core.task import Reading
+from runner.store import account, budget, holding, lease, planning, reading, talk
+from runner.store import caps as cap_rows
+from runner.store.caller import Caller, this_caller
 from runner.store.connection import BUSY_TIMEOUT_S, Mode, connect
+from runner.store.facts import StateCare
 from runner.store.lease import Lease
 from runner.store.planning import Change
 from runner.store.process import Owner
@@ -75,29 +81,32 @@ class JobStore(StateReader):
         await self._reader.close()
         await self._writer.close()
 
-    async def save(self, before: Job, after: Job, event: Event, move: LedgerMove | None) -> None:
+    async def save(
+        self, before: Job, after: Job, event: Event, move: LedgerMove | None,
+        terms: Terms | None = None,
+    ) -> None:  # fmt: skip
         """Job, event and ledger move, all or nothing; on disk when it returns.
 
         Raises:
             StaleJob: the stored job is no longer `before` (its version differs).
-            CapReached: the reserve of `move` does not fit under a cap.
+            NotNow: the reserve of `move` does not fit under a cap, or what else `terms` names.
             StoreLocked: this run no longer holds the batch.
         """
         run = self._run(after.batch)
         await self._writer.run(
-            lambda db: write(db, before, after, event, move, run),
+            lambda db: write(db, before, after, event, move, run, terms),
             intent=isinstance(event, SubmitStarted),
         )
 
     async def check_room(self, job: Job, credits: int | None = None) -> None:
-        """Whether a reserve would fit now, the job's own if none is named.
+        """Whether a reserve would fit under every cap now, the job's own if none is named.
 
         Raises `CapReached` where it would not.
         """
         asked = job.spec.reserve if credits is None else credits
-        run = self._run(job.batch)
+        run, now = self._run(job.batch), self._clock.now()
         await self._reader.run(
-            lambda db: budget.check_room(db, batch_row(db, job.batch), job.spec, run, asked)
+            lambda db: budget.check_room(db, batch_row(db, job.batch), job.spec, run, asked, now)
         )
 
     async def upsert_batch(
@@ -122,16 +131,25 @@ class JobStore(StateReader):
 
         await self._writer.run(work)
 
-    async def set_caps(self, batch: str, caps: Caps) -> None:
+    async def set_caps(
+        self, batch: str, caps: Caps, *, sources: Mapping[str, str] | None = None
+    ) -> None:
         """Replace the batch's caps; `caps.run` limits the run that holds the lease.
 
         A cap below what is used already is kept: nothing more starts under it.
+
+        Args:
+            batch: its name.
+            caps: all of them; those that are not in it are gone.
+            sources: where a cap was set, for people: by name (`batch`, `run`, `day`, `month`,
+                `balance`, `model:LANE`, `tag:TAG`); a flag or a variable in backquotes. The
+                manifest where nothing is said, `--max-credits` for the run's own.
         """
         run, run_id = self._held.get(batch, (None, None))
 
         def work(db: Connection) -> None:
             check_lease(db, batch, run)
-            budget.set_caps(db, batch_row(db, batch), caps, run, run_id)
+            cap_rows.set_caps(db, batch_row(db, batch), caps, run, run_id, sources or {})
 
         await self._writer.run(work)
 
@@ -146,18 +164,20 @@ class JobStore(StateReader):
             await self._writer.run(partial(planning.write_page, changes=page, run=run))
 
     async def acquire(
-        self, batch: str, *, run_id: str, owner: Owner, take_over: bool = False
-    ) -> Lease:
+        self, batch: str, *, run_id: str, owner: Owner, take_over: bool = False,
+        caller: Caller | None = None,
+    ) -> Lease:  # fmt: skip
         """Become the batch's one live run; a dead process of this host loses its lease.
 
-        Follow it with `heal`, before anything of the batch is touched.
+        Follow it with `heal`, before anything of the batch is touched. `caller` is who pays, for
+        the ledger: whoever started this process where nobody is named.
 
         Raises:
             StoreLocked: a living process has it, or one of another host and not `take_over`.
         """
-        now = self._clock.now()
+        now, who = self._clock.now(), caller or this_caller()
         taken = await self._writer.run(
-            lambda db: lease.take(db, batch, run_id, owner, now, take_over=take_over)
+            lambda db: lease.take(db, batch, run_id, owner, now, caller=who, take_over=take_over)
         )
         self._held[batch] = (taken.run, run_id)
         return Lease(self._writer, self._clock, batch=batch, run_id=run_id, taken=taken)
@@ -171,9 +191,59 @@ class JobStore(StateReader):
         now = self._clock.now()
         return await self._writer.run(lambda db: lease.heal(db, batch, run, now))
 
+    async def hold(
+        self, batch: str, event: Held, *, lane: str | None = None, group: str | None = None
+    ) -> int:
+        """Hold the batch's pending jobs, of one lane or one group; returns how many.
+
+        In pages, as a plan is applied: a crash leaves a part of them held.
+        """
+        run = self._run(batch)
+        which = holding.Which(lane=lane, group=group)
+        held = 0
+        cursor: reading.Cursor | None = reading.FIRST
+        while cursor is not None:
+            page = partial(holding.hold_page, batch=batch, event=event, which=which, after=cursor,
+                           size=PLAN_PAGE, run=run)  # fmt: skip
+            jobs, cursor = await self._writer.run(page)
+            held += len(jobs)
+        return held
+
+    async def set_paused(self, batch: str, paused: bool) -> None:
+        """Pause the batch, or let it go on: a live run looks at it."""
+        at = self._clock.now() if paused else None
+        await self._writer.run(lambda db: holding.set_paused(db, batch, at))
+
+    async def note_reading(self, batch: str, reading: Reading) -> None:
+        """Keep a reading of the account that the batch runs on: quotas and evidence rest on it."""
+
+        def work(db: Connection) -> None:
+            account.note(db, account.service_of(db, batch_row(db, batch)), reading)
+
+        await self._writer.run(work)
+
+    async def ask(self, batch: str, kind: CommandKind, data: Mapping[str, Any], by: str) -> int:
+        """Ask the batch's live run for something; the number under which the answer is found."""
+        now = self._clock.now()
+        return await self._writer.run(lambda db: talk.ask(db, batch, kind, data, by, now))
+
+    async def finish_command(self, number: int, result: Mapping[str, Any]) -> None:
+        """Answer what was asked; a second answer changes nothing."""
+        now = self._clock.now()
+        await self._writer.run(lambda db: talk.finish(db, number, result, now))
+
+    async def publish_waits(self, batch: str, waits: Sequence[Wait]) -> None:
+        """Say why nothing starts, for `status` and `explain`; replaces what was said before."""
+        run = self._run(batch)
+        await self._writer.run(lambda db: talk.publish_waits(db, batch, run, waits))
+
     def uploads(self, base_url: str) -> StoredUploads:
         """The upload cache for one service."""
         return StoredUploads(self._writer, self._reader, base_url)
+
+    def care(self) -> StateCare:
+        """The file's home, its leases, and what can be computed again."""
+        return StateCare(self._reader, self._writer, self._clock)
 
     def _run(self, batch: str) -> int | None:
         """Our run, also after its lease was lost: such a write must be refused, not unfenced."""

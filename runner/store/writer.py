@@ -25,6 +25,7 @@ INTENTS = 8
 
 WRITE = "BEGIN IMMEDIATE"
 READ = "BEGIN"
+_IN_MEMORY = Path(MEMORY)
 
 
 class Sql(Protocol):
@@ -143,9 +144,9 @@ class SqlInline:
 
     async def run(self, work: Callable[[sqlite3.Connection], T], *, intent: bool = False) -> T:
         if self._closing:
-            raise _closed(Path(MEMORY))
+            raise _closed(_IN_MEMORY)
         call = Call(work, intent)
-        commit(self._db, WRITE, [call], Path(MEMORY))
+        commit(self._db, WRITE, [call], _IN_MEMORY)
         result: T = call.future.result()
         return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import sys
@@ -16,6 +17,7 @@ from runner.cli.main import COMMANDS
 from runner.core.job import JobStatus
 from runner.core.task import TaskStatus
 from runner.manifest.schema import load_schema
+from runner.store.reader import StateReader
 
 from .conftest import MANIFEST, Ended, Program
 
@@ -80,6 +82,33 @@ def test_a_batch_from_init_to_status(program: Program) -> None:
     again = program("run", "manifest.yaml", *FAST, "--json")
     assert len(again.out.splitlines()) == 1
     assert checked(again)["data"]["budget"]["spent"] == 41
+
+
+async def is_live(state: Path) -> bool:
+    async with await StateReader.read(state) as reader:
+        return await reader.is_live("small")
+
+
+def test_a_second_run_hands_over_the_edited_manifest_and_ends_with_the_live_one(
+    program: Program, manifest: Path
+) -> None:
+    assert program("run", "m.yaml", *EMULATED, "--max-credits", "0").code == 8
+    assert checked(program("pause", "m.yaml", *EMULATED))["data"]["live"] is False
+    first = program.start("run", "m.yaml", "--emulator", "--json", "--speed", "60")
+    while not asyncio.run(is_live(manifest.parent / ".runway-batch/emulator/state.db")):
+        assert first.poll() is None
+    manifest.write_text(MANIFEST.replace("takes: 2", "takes: 3"), encoding="utf-8")
+    second = program.start("run", "m.yaml", "--emulator", "--json")
+    assert second.stderr is not None
+    assert any("taken over: 3 keep, 1 new" in line for line in second.stderr)
+    assert checked(program("resume", "m.yaml", *EMULATED))["data"]["live"] is True
+    out, err = second.communicate()
+    first.communicate()
+    assert second.returncode == first.returncode == 0, err
+    found = json.loads(out)
+    check(found)
+    assert found["data"]["summary"]["done"] == 4
+    assert found["data"]["budget"]["spent"] == 49
 
 
 def test_links_and_keys_are_in_no_result(program: Program, manifest: Path) -> None:

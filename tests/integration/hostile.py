@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from runner.clock import SystemClock
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -27,7 +29,9 @@ class Step:
     """What to send, and what to do with the connection afterwards."""
 
     data: bytes = b""
-    then: str = "keep"  # keep, close, reset or stall
+    then: str = "keep"  # keep, close, reset, stall or drip
+    drip: bytes = b""  # sent again and again, as long as the other side takes it
+    drip_every_s: float = 0.0
 
 
 Script = Step | Callable[[Seen], Step]
@@ -46,10 +50,16 @@ class HostileServer:
     """Answers request after request with its steps; the last one goes on for ever."""
 
     steps: list[Script]
+    hangs_up: bool = False  # on every connection, before anything is read
     seen: list[Seen] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)  # a connection ended
     _connections: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def connections(self) -> int:
+        """How many were made, whether anything was asked on them or not."""
+        return self._connections
 
     @property
     def url(self) -> str:
@@ -78,8 +88,12 @@ class HostileServer:
         self._tasks.add(task)
         self._connections += 1
         number = self._connections
+        if self.hangs_up:
+            writer.transport.abort()
         try:
-            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+            with contextlib.suppress(
+                asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError, ssl.SSLError
+            ):
                 while await self._one(reader, writer, number):
                     pass
         finally:
@@ -102,6 +116,10 @@ class HostileServer:
         await writer.drain()
         if step.then == "stall":
             await reader.read()  # until the other side gives up
+        while step.then == "drip":
+            writer.write(step.drip)
+            await writer.drain()
+            await SystemClock().sleep(step.drip_every_s)
         if step.then == "reset":
             writer.transport.abort()
         return step.then == "keep"

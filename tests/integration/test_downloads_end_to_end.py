@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import runner.app.run
+import runner.app.toolbox
 from runner.app.control import RunControl
 from runner.core.job import JobStatus
 from runner.downloads.downloader import HttpDownloader
@@ -56,7 +56,7 @@ FAULTS: Mapping[str, list[Mapping[str, Any]]] = {
 @pytest.fixture
 async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
     impatient = functools.partial(HttpDownloader, stall_s=STALL_S)
-    monkeypatch.setattr(runner.app.run, "HttpDownloader", impatient)
+    monkeypatch.setattr(runner.app.toolbox, "HttpDownloader", impatient)
     async with stage_in(tmp_path) as opened:
         yield opened
 

@@ -22,12 +22,15 @@ import runner
 from runner.clock import SystemClock
 from runner.core.catalog import Catalog
 from runner.emulator.acceptance import Script
+from runner.emulator.answers import Refusal
 from runner.emulator.backend import Backend, ExtraKey
+from runner.emulator.controls import Controls, Creates
 from runner.emulator.links import token_of
 from runner.emulator.options import DEFAULT_KEY, EmulatorOptions
 from runner.emulator.routing import Routers
 from runner.emulator.serve import serve
 from runner.emulator.server import Emulator
+from runner.emulator.truth import totals
 from runner.emulator.uploads import Uploads
 from runner.emulator.world import WorldFile
 from runner.errors import UsageError
@@ -143,6 +146,30 @@ def test_quota_uploads_routers_keys_and_clock_live_on(tmp_path: Path) -> None:
         poor = backend.login("key_poor")
         assert backend.organization(poor)["creditBalance"] == 5
         assert backend.ground.now() - clock.now().timestamp() == 60.0
+
+
+def test_sums_settings_limits_and_owed_refunds_live_on(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with living(tmp_path, clock) as backend:
+        controls, key = Controls(backend), backend.login(DEFAULT_KEY)
+        controls.set_knobs({"refund_delay_s": 600.0, "link_life_s": 5.0})
+        controls.set_limits("gen4_image", {"concurrent": 1, "daily": 3})
+        controls.create_by_others(Creates(model="gen4_image", credits=5, age_s=60.0))
+        backend.create(key, "text_to_image", PICTURE)
+        backend.create(key, "text_to_image", PICTURE, Script(fails=True, code="INTERNAL"))
+        clock.advance(300.0)
+        before = totals(backend)
+        use = backend.usage(key, None, None)
+        assert backend.ground.account(key).balance == 1000 - 5 - 2 * 8
+    with living(tmp_path, clock) as backend:
+        assert totals(backend) == before
+        assert list(before["accounts"][DEFAULT_KEY]["equal"].values()) == [2]
+        assert backend.usage(key, None, None) == use
+        assert backend.ground.knobs.link_life_s == 5.0
+        with pytest.raises(Refusal, match="429"):
+            backend.create(key, "text_to_image", PICTURE)
+        clock.advance(600.0)
+        assert backend.organization(key)["creditBalance"] == 1000 - 5 - 8
 
 
 def test_restart_with_more_credits_gives_none(tmp_path: Path) -> None:

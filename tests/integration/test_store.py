@@ -297,5 +297,6 @@ async def test_the_check_finds_what_was_changed_by_hand(store: JobStore) -> None
     await store._writer.run(tamper)
     found = await store.check("b")
     assert [line.split(" ")[:2] for line in found] == [
-        ["job", "`p`"], ["the", "ledger"], ["cap", "`batch`"], ["job", "`c`"]
+        ["job", "`p`"], ["the", "ledger"], ["cap", "`batch`"], ["job", "`c`"],
+        ["prompt", "`p`"], ["template", "`p`"], ["the", "spending"],
     ]  # fmt: skip

@@ -1,10 +1,10 @@
-"""Any legal history: rows, events and money agree after every step."""
+"""Any legal history: rows, events, money and groups agree after every step, and with a notebook."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar, get_args
 
@@ -18,44 +18,77 @@ from hypothesis.stateful import (
     rule,
 )
 
-from runner.core.events import Added, Edited, Event, Flagged, SubmitStarted, Verdict
+from runner.core.credits import CostBand
+from runner.core.events import (
+    Added,
+    Edited,
+    Event,
+    Flagged,
+    Held,
+    Imported,
+    SubmitStarted,
+    SubmitUnknown,
+    Verdict,
+)
+from runner.core.groups import groups_of
 from runner.core.job import Job, JobStatus, OutputFile
 from runner.core.ledger import Caps, ledger_move, totals_of
 from runner.core.lifecycle import TRANSITIONS, create, transition
+from runner.core.limits import Terms
 from runner.core.spec import JobSpec
-from runner.errors import CapReached, StaleJob
+from runner.core.task import ModelLimits, Organization, Reading
+from runner.errors import CapReached, NotNow, StaleJob
 from runner.store.lease import Lease
 from runner.store.process import this_process
 from runner.store.store import JobStore
 from runner.testing import START, FakeClock, make_spec
+from tests.integration.notebook import Notebook
 
 T = TypeVar("T")
 
 OWNER = this_process()
 KINDS = [kind for kind in get_args(Event) if kind not in {Added, Edited}]
-TIMES = st.integers(0, 50).map(lambda seconds: START + timedelta(seconds=seconds))
+TIMES = st.integers(0, 60).map(lambda hours: START + timedelta(hours=hours))
 CREDITS = st.integers(0, 60)
+FILES = st.builds(
+    OutputFile, index=st.integers(0, 2), path=st.just("a.mp4"), bytes=st.just(1),
+    sha256=st.just("0"), media_type=st.just("video/mp4"),
+)  # fmt: skip
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "at": TIMES, "not_before": TIMES, "stale": st.booleans(), "orphaned": st.booleans(),
     "reserve": CREDITS, "task_id": st.sampled_from(["t1", "t2"]),
     "estimated": st.none() | CREDITS, "credits": st.none() | CREDITS, "reason": st.just("reason"),
-    "code": st.sampled_from(["INTERNAL", "HTTP_429"]), "parent": st.just("parent"),
+    "code": st.sampled_from(["INTERNAL", "SAFETY.INPUT"]), "parent": st.just("parent"),
     "verdict": st.sampled_from(Verdict), "outputs": st.none() | st.integers(1, 3),
-    "output": st.builds(
-        OutputFile, index=st.integers(0, 2), path=st.just("a.mp4"), bytes=st.just(1),
-        sha256=st.just("0"), media_type=st.just("video/mp4"),
-    ),
+    "output": FILES, "collect_by": st.none() | TIMES, "counted": st.booleans(),
+    "group": st.just("prompt:p"),
 }  # fmt: skip
 LIMITS = st.none() | st.integers(0, 150)
 CAPS = st.builds(
     Caps, batch=LIMITS, run=LIMITS,
     models=st.dictionaries(st.sampled_from(["m0", "m1"]), st.integers(0, 100)),
     tags=st.dictionaries(st.sampled_from(["red", "blue"]), st.integers(0, 100)),
+    day=LIMITS, month=LIMITS, keep_balance=st.none() | st.integers(0, 50),
+)  # fmt: skip
+TERMS = st.none() | st.builds(Terms, slots=st.integers(1, 3), refusals=st.integers(1, 2))
+MODELS = st.dictionaries(
+    st.sampled_from(["m0", "m1"]),
+    st.builds(
+        ModelLimits, max_concurrent=st.just(1), max_daily=st.none() | st.integers(0, 3),
+        daily_used=st.integers(0, 3),
+    ),
+)  # fmt: skip
+READINGS = st.builds(
+    lambda at, balance, models: Reading(
+        asked_at=at, answered_at=at + timedelta(seconds=1),
+        organization=Organization(credit_balance=balance, models=models),
+    ), TIMES, st.integers(0, 200), MODELS,
 )  # fmt: skip
 
 
 def event_of(kind: type[Any], data: st.DataObject) -> Event:
-    fields = {name: data.draw(FIELDS[name], label=name) for name in kind.__dataclass_fields__}
+    known = FIELDS | ({"outputs": st.tuples(FILES)} if kind is Imported else {})
+    fields = {name: data.draw(known[name], label=name) for name in kind.__dataclass_fields__}
     event: Event = kind(**fields)
     return event
 
@@ -70,6 +103,8 @@ class History(RuleBasedStateMachine):
         self.jobs: dict[str, Job] = {}
         self.runs = 0
         self.lease: Lease | None = None
+        self.caps = Caps()
+        self.notebook = Notebook()
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -84,17 +119,25 @@ class History(RuleBasedStateMachine):
 
     def apply(self, before: Job | None, after: Job, event: Event) -> None:
         self.do(self.store.apply_plan("b", [(before, after, event)]))
+        self.keep(before, after, event)
+
+    def keep(self, before: Job | None, after: Job, event: Event) -> None:
         self.jobs[after.id] = after
+        if before is not None:
+            self.notebook.write(before, after, event)
 
     def spec(self, job_id: str, data: st.DataObject) -> JobSpec:
         others = sorted(other for other in self.jobs if other < job_id)
-        return make_spec(
+        confidence = data.draw(st.sampled_from(["high", "low"]), label="confidence")
+        spec = make_spec(
             job_id,
+            body={"promptText": data.draw(st.sampled_from(["a", "b"]), label="prompt")},
             model=data.draw(st.sampled_from(["m0", "m1", "m2"]), label="model"),
             needs=data.draw(st.lists(st.sampled_from(others), unique=True)) if others else [],
             tags=data.draw(st.lists(st.sampled_from(["red", "blue"])), label="tags"),
             priority=data.draw(st.integers(0, 2), label="priority"),
-        )  # fmt: skip
+        )
+        return replace(spec, estimate=CostBand(low=9, expected=9, worst=9, confidence=confidence))
 
     @precondition(lambda self: len(self.jobs) < 5)
     @rule(data=st.data())
@@ -120,26 +163,40 @@ class History(RuleBasedStateMachine):
         legal = [kind for kind in KINDS if (job.status, kind) in TRANSITIONS or kind is Flagged]
         event = event_of(data.draw(st.sampled_from(legal), label="kind"), data)
         after = transition(job, event)
-        room = self.room(job)
-        fits = not isinstance(event, SubmitStarted) or event.reserve <= room
-        try:
-            self.do(self.store.save(job, after, event, ledger_move(job, event)))
-        except CapReached:
-            assert not fits
-        else:
-            assert fits
-            self.jobs[job.id] = after
+        terms = data.draw(TERMS, label="terms") if isinstance(event, SubmitStarted) else None
+        expected = self.refusal(job, event, terms)
+        assert self.try_it(job, after, event, terms) == expected
 
-    def room(self, job: Job) -> float:
-        """What the caps that apply to the job leave; below 0 where one is passed already."""
-        left = [math.inf]
+    def try_it(self, job: Job, after: Job, event: Event, terms: Terms | None) -> str:
+        """What the store says against it; empty where it took the event."""
+        try:
+            self.do(self.store.save(job, after, event, ledger_move(job, event), terms))
+        except CapReached as error:
+            return error.cap
+        except NotNow as error:
+            return type(error).__name__
+        self.keep(job, after, event)
+        return ""
+
+    def refusal(self, job: Job, event: Event, terms: Terms | None) -> str:
+        """What speaks first against the event, as the notebook sees it."""
+        if not isinstance(event, SubmitStarted):
+            return ""
+        for name, left in self.room(job).items():
+            if event.reserve > left:
+                return name
+        return self.notebook.refusal(job, event, self.jobs, self.caps, terms)
+
+    def room(self, job: Job) -> dict[str, int]:
+        """What each counted cap leaves that applies to the job; below 0 where it was passed."""
+        left = {}
         for cap in self.do(self.store.caps_in_force("b")):
             kind, _, value = cap.name.partition(":")
             applies = {"model": value == job.lane, "tag": value in job.spec.tags,
                        "run": value == f"r{self.runs}", "batch": True}  # fmt: skip
-            if applies[kind]:
-                left.append(cap.limit - cap.used)
-        return min(left)
+            if applies.get(kind):
+                left[cap.name] = cap.limit - cap.used
+        return left
 
     @precondition(lambda self: self.jobs)
     @rule(data=st.data())
@@ -158,7 +215,32 @@ class History(RuleBasedStateMachine):
 
     @rule(caps=CAPS)
     def set_caps(self, caps: Caps) -> None:
+        self.caps = caps
         self.do(self.store.set_caps("b", caps))
+
+    @rule(reading=READINGS)
+    def read_account(self, reading: Reading) -> None:
+        at = reading.asked_at
+        if all(at > known.asked_at for known in self.notebook.readings):
+            self.notebook.readings.append(reading)
+            self.do(self.store.note_reading("b", reading))
+
+    @precondition(lambda self: self.jobs)
+    @rule(data=st.data())
+    def hold(self, data: st.DataObject) -> None:
+        job = data.draw(st.sampled_from(list(self.jobs.values())), label="job")
+        group = data.draw(st.sampled_from(groups_of("b", job.spec)), label="group")
+        event = Held(at=START, code="SAFETY.INPUT", reason="reason", group=group.id)
+        found = {
+            job.id: job
+            for job in self.jobs.values()
+            if job.status is JobStatus.PENDING
+            and not job.orphaned
+            and group in groups_of("b", job.spec)
+        }
+        assert self.do(self.store.hold("b", event, group=group.id)) == len(found)
+        for held in found.values():
+            self.keep(held, transition(held, event), event)
 
     @rule()
     def begin_run(self) -> None:
@@ -166,9 +248,10 @@ class History(RuleBasedStateMachine):
         if self.lease is not None:
             self.do(self.lease.release(0))
         self.lease = self.do(self.store.acquire("b", run_id=f"r{self.runs}", owner=OWNER))
-        for job, _ in self.do(self.store.heal("b")):
+        for job, event in self.do(self.store.heal("b")):
             assert job.status is JobStatus.IN_DOUBT
-            self.jobs[job.id] = job
+            assert isinstance(event, SubmitUnknown)
+            self.keep(self.jobs[job.id], job, event)
 
     @invariant()
     def rows_events_and_money_agree(self) -> None:
@@ -178,12 +261,32 @@ class History(RuleBasedStateMachine):
         assert self.do(self.store.totals("b")) == totals_of(expected)
         assert self.do(self.store.check("b")) == []
 
+    @invariant()
+    def money_and_groups_are_what_the_notebook_says(self) -> None:
+        lines = {(e.job, e.attempt): e for e in self.do(self.store.entries("b", since=START))}
+        told = {
+            key: (e.credits, e.arrived, e.intended_at, e.answered_at, e.settled_at)
+            for key, e in lines.items()
+        }
+        assert told == {
+            key: (line.credits, line.arrived, line.at, line.answered, line.settled)
+            for key, line in self.notebook.lines.items()
+        }
+        for job in self.jobs.values():
+            for state in self.do(self.store.group_states(job)):
+                assert state == self.notebook.state(state.group, self.jobs.values())
+        now = START + timedelta(hours=48)
+        caps = {cap.name: cap.used for cap in self.do(self.store.caps_in_force("b", now=now))}
+        for name, hours in (("day", 24), ("month", 720)):
+            if name in caps:
+                assert caps[name] == self.notebook.spent_since(now - timedelta(hours=hours))
+
     async def stored(self) -> list[Job]:
         return [job async for job in self.store.jobs("b", page=2)]
 
     @invariant()
     def ready_and_doomed_are_what_a_walk_over_the_jobs_finds(self) -> None:
-        late = START + timedelta(days=1)
+        late = START + timedelta(days=9)
         lanes = self.do(self.store.ready_lanes("b"))
         ready = {
             job.id
@@ -209,7 +312,7 @@ class History(RuleBasedStateMachine):
         )
 
     def is_doomed(self, job: Job) -> bool:
-        failed = {JobStatus.FAILED, JobStatus.SKIPPED}
+        failed = {JobStatus.FAILED, JobStatus.SKIPPED, JobStatus.CANCELLED}
         return (
             job.status is JobStatus.PENDING
             and not job.orphaned
@@ -218,4 +321,4 @@ class History(RuleBasedStateMachine):
 
 
 TestHistory = History.TestCase
-TestHistory.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestHistory.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)

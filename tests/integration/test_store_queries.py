@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from runner.core.events import Added
+from runner.core.ledger import Caps
 from runner.core.lifecycle import create
-from runner.store import reading
+from runner.core.limits import Terms
+from runner.core.task import ModelLimits, Organization, Reading
+from runner.store import account, accounting, group_rows, intents, reading, talk, windows
+from runner.store.caps import all_caps, set_caps
+from runner.store.codec import to_micros
 from runner.store.connection import Mode, connect
 from runner.store.planning import upsert_batch, write_page
 from runner.store.rows import Row
 from runner.testing import START, make_spec
+
+T = TypeVar("T")
 
 JOBS = 20_000
 LANES = 4
@@ -38,8 +47,8 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]
 
 
 def plan_of(db: sqlite3.Connection, statement: str) -> list[str]:
-    marks = ":batch" in statement
-    values = {"batch": 1} if marks else (1,) * statement.count("?")
+    names = re.findall(r":(\w+)", statement)
+    values = dict.fromkeys(names, 1) if names else (1,) * statement.count("?")
     return [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
 
 
@@ -57,16 +66,33 @@ def plan_of(db: sqlite3.Connection, statement: str) -> list[str]:
         (reading.PAGE, "jobs_position (batch=? AND "),
         (reading.EVENTS_OF, "events_version (batch=? AND job=?)"),
         (reading.EVENTS_OF_BATCH, "events_version (batch=?)"),
+        (reading.PENDING_PAGE, "jobs_status (batch=? AND status=? AND position>?)"),
+        (reading.IN_DOUBT, "jobs_status (batch=? AND status=?)"),
+        (windows.WHOLE_HOURS, "spending_1 (service=? AND hour>?)"),
+        (windows.FIRST_HOUR, "COVERING INDEX ledger_intended (intended_at>? AND intended_at<?)"),
+        (windows.OLDEST, "COVERING INDEX ledger_intended (intended_at>?)"),
+        (account.NEWEST, "readings_asked (service=?)"),
+        (account.OWN_CREATES, "COVERING INDEX ledger_lane (lane=? AND intended_at>?)"),
+        (account.UNREAD, "COVERING INDEX ledger_answered (answered_at>?)"),
+        (account.UNREAD, "COVERING INDEX ledger_answered (answered_at=?)"),
+        (account.UNREAD_CREDITS, "COVERING INDEX ledger_answered (answered_at>?)"),
+        (accounting.ENTRIES, "ledger_settled (settled_at>?)"),
+        (accounting.ENTRIES, "ledger_settled (settled_at=?)"),
+        (intents.TAKEN, "jobs_at_runway (lane=?"),
+        (group_rows.IN_FLIGHT, "jobs_status (batch=? AND status=?)"),
+        (talk.OPEN, "commands_open (batch=?)"),
     ],
 )
 def test_queries_use_their_index(db: sqlite3.Connection, statement: str, index: str) -> None:
     plan = plan_of(db, statement)
     assert any(index in step for step in plan), plan
-    scans = [step for step in plan if step.startswith("SCAN") and "lanes" not in step]
+    scans = [step for step in plan if re.match(r"SCAN (?!lanes|\(subquery)", step)]
     assert scans == [], plan
 
 
-@pytest.mark.parametrize("statement", [reading.READY, reading.PAGE])
+@pytest.mark.parametrize(
+    "statement", [reading.READY, reading.PAGE, reading.PENDING_PAGE, windows.OLDEST]
+)
 def test_pages_come_sorted_from_the_index(db: sqlite3.Connection, statement: str) -> None:
     plan = plan_of(db, statement)
     assert not any("TEMP B-TREE" in step for step in plan), plan
@@ -74,6 +100,11 @@ def test_pages_come_sorted_from_the_index(db: sqlite3.Connection, statement: str
 
 def steps(db: sqlite3.Connection, statement: str, values: Any) -> tuple[list[Row], int]:
     """Rows, and how many hundreds of SQLite's own instructions they took."""
+    return cost_of(db, lambda: db.execute(statement, values).fetchall())
+
+
+def cost_of(db: sqlite3.Connection, work: Callable[[], T]) -> tuple[T, int]:
+    """What `work` returns, and how many hundreds of SQLite's own instructions it took."""
     hundreds = 0
 
     def count() -> int:
@@ -83,7 +114,7 @@ def steps(db: sqlite3.Connection, statement: str, values: Any) -> tuple[list[Row
 
     db.set_progress_handler(count, 100)
     try:
-        return db.execute(statement, values).fetchall(), hundreds
+        return work(), hundreds
     finally:
         db.set_progress_handler(None, 0)
 
@@ -102,3 +133,32 @@ def test_ready_and_its_lanes_cost_what_they_return(db: sqlite3.Connection) -> No
     lanes, cost = steps(db, reading.READY_LANES, {"batch": 1})
     assert [row["lane"] for row in lanes] == ["m0", "m1", "m2", "m3"]
     assert cost < 10
+
+
+FULL_DAY = """
+INSERT INTO ledger (job, attempt, batch, lane, tags, state, credits, at, endpoint, held, asked,
+  arrived, intended_at, answered_at, settled_at)
+SELECT job, 1, batch, lane, '[]', 'settled', 25, :start + 4000000 * job, 'e', 25, 25, 1,
+  :start + 4000000 * job, :start + 4000000 * job, :start + 4000000 * job FROM jobs
+"""
+
+
+def test_an_intent_costs_the_same_after_twenty_thousand_of_the_day(db: sqlite3.Connection) -> None:
+    now = START + timedelta(hours=24, minutes=30)
+    limits = ModelLimits(max_concurrent=9, max_daily=10_000, daily_used=5_000)
+    organization = Organization(credit_balance=10**9, models={"m1": limits})
+    caps = Caps(day=10**9, month=10**9, keep_balance=1)
+    terms = Terms(slots=9, refusals=5, balance_from=START)
+    job = reading.job(db, "b", "j1")
+    assert job is not None
+    db.execute("BEGIN")
+    try:
+        db.execute(FULL_DAY, {"start": to_micros(START)})
+        assert len(windows.recount(db, "")) == 23
+        account.note(db, "", Reading(asked_at=now, answered_at=now, organization=organization))
+        set_caps(db, 1, caps, None, None, {})
+        _, cost = cost_of(db, lambda: intents.check(db, 1, 2, job, 25, now, all_caps(db, 1), terms))
+        assert windows.used(db, "", "day", now) == (JOBS - 450) * 25
+    finally:
+        db.execute("ROLLBACK")
+    assert cost < 100  # half an hour of entries; a walk over the day would be thousands

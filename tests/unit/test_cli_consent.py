@@ -47,6 +47,13 @@ def test_without_a_terminal_a_cap_is_needed() -> None:
     assert "--yes" in caught.value.hint
 
 
+def test_where_the_policy_requires_a_budget_yes_is_not_enough() -> None:
+    with pytest.raises(UsageError, match="the policy requires a budget") as caught:
+        agree(plan_of(100), purse(yes=True, require_budget=True), Output(), never)
+    assert "--yes" not in caught.value.hint
+    assert agree(plan_of(100), purse(budget=200, require_budget=True), Output(), never) is None
+
+
 def test_yes_without_a_cap_makes_the_worst_case_the_cap(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

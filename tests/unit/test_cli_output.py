@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.cli.log_lines import say_logs
 from runner.cli.output import Output, clean, table_lines
 from runner.errors import Problem
 
@@ -173,3 +175,23 @@ def test_a_stream_that_cannot_be_redirected_is_given_up_as_well(
     monkeypatch.setattr(sys, "stdout", Full())
     Output().data("result")
     Output().data("another")
+
+
+def test_json_holds_no_control_character_at_all(capsys: pytest.CaptureFixture[str]) -> None:
+    every = "".join(map(chr, range(0x110))) + "\u202e\u2028\ud800"
+    Output(json=True).envelope("status", {"prompt": every})
+    line = capsys.readouterr().out.removesuffix("\n")
+    assert all(32 <= ord(c) < 127 for c in line)
+    assert json.loads(line)["data"]["prompt"] == every
+
+
+def test_a_traceback_is_cleaned_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().trace("Traceback\n  File\x1b[2J\nKeyError: '\u202e'")
+    assert capsys.readouterr().err == "Traceback\n  File [2J\nKeyError: ' '\n"
+
+
+def test_what_is_logged_is_cleaned_and_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    say_logs()
+    say_logs()
+    logging.getLogger("runner.engine").critical("not recorded: %s", "task\x1b]0;x\x07")
+    assert capsys.readouterr().err == "critical: not recorded: task ]0;x\n"

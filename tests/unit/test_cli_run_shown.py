@@ -75,7 +75,7 @@ def test_a_good_life_reads_well() -> None:
     assert lines[1] == "sent hero (gen4_turbo, task t-1, up to 30 cr ($0.30))"
     assert lines[-1] == "done hero (b/hero.mp4, 20 cr ($0.20))"
     assert lines[2:4] == ["running hero (gen4_turbo)", "generated hero (20 cr ($0.20))"]
-    assert lines[0] == "submit started hero"
+    assert lines[0] == "sending hero (25 cr ($0.25) set aside)"
 
 
 def test_trouble_says_why_and_what_it_cost() -> None:
@@ -217,7 +217,7 @@ async def show(display: str, **options: Any) -> None:
     ("display", "words"),
     [
         ("plain", ["sent", "done", "sent", "failed"]),
-        ("log", ["submit", "sent", "running", "generated", "verified", "done", "submit", "sent",
+        ("log", ["sending", "sent", "running", "generated", "verified", "done", "sending", "sent",
                  "failed"]),
         ("none", []),
     ],

@@ -235,9 +235,10 @@ def test_flags_stand_beside_the_status(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_status_for_scripts_has_the_keys_of_the_contract() -> None:
     found = json.loads(json.dumps(status_json(status_of(JOBS), state="s.db")))
-    assert list(found) == ["batch", "summary", "budget", "jobs"]
+    assert list(found) == ["batch", "summary", "budget", "waits", "quotas", "jobs"]
     assert found["batch"] == {
-        "name": "b", "state": "s.db", "live": False, "manifest": "/m.yaml", "output_dir": "/out",
+        "name": "b", "state": "s.db", "live": False, "paused_at": None, "manifest": "/m.yaml",
+        "output_dir": "/out",
         "service": "emulator",
     }  # fmt: skip
     assert found["summary"]["done"] == 1

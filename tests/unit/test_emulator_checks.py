@@ -237,22 +237,22 @@ def test_kind_of_a_file_follows_from_its_name() -> None:
 # Links
 
 
-SIGNER = LinkSigner(secret=b"secret", life_s=60.0)
+SIGNER = LinkSigner(secret=b"secret")
 
 
 def test_payload_of_a_link_tells_when_it_ends() -> None:
-    _, token = token_of(SIGNER.sign("/outputs/a/0/x.mp4", 1000.0))
+    _, token = token_of(SIGNER.sign("/outputs/a/0/x.mp4", 1000.0, 60.0))
     payload = token.split(".")[1]
     data = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     assert data["exp"] == 1060
 
 
 def test_link_opens_its_path_until_it_expires() -> None:
-    path, token = token_of(SIGNER.sign("/outputs/a/0/x.mp4", 1000.0))
+    path, token = token_of(SIGNER.sign("/outputs/a/0/x.mp4", 1000.0, 60.0))
     assert SIGNER.allows(path, token, 1059.9)
     assert not SIGNER.allows(path, token, 1060.0)
     assert not SIGNER.allows("/outputs/b/0/x.mp4", token, 1000.0)
-    assert not LinkSigner(secret=b"other", life_s=60.0).allows(path, token, 1000.0)
+    assert not LinkSigner(secret=b"other").allows(path, token, 1000.0)
 
 
 @given(st.text())
@@ -261,8 +261,8 @@ def test_no_made_up_token_opens_anything(token: str) -> None:
 
 
 def test_secret_of_the_links_is_not_shown() -> None:
-    assert "secret" not in repr(LinkSigner(secret=b"hush-hush", life_s=1.0)).replace("secret=", "")
-    assert "hush" not in repr(LinkSigner(secret=b"hush-hush", life_s=1.0))
+    assert "secret" not in repr(LinkSigner(secret=b"hush-hush")).replace("secret=", "")
+    assert "hush" not in repr(LinkSigner(secret=b"hush-hush"))
 
 
 # Tiers

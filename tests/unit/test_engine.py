@@ -600,7 +600,7 @@ async def test_a_refused_reading_of_the_account_stops_submitting_and_collects():
         async def refused():
             raise AccountError("key refused", status=401)
 
-        r.api.get_organization = refused  # type: ignore[method-assign]
+        r.api.get_organization = refused
         reasons = await scheduler.run()
         assert [reason.exit_code for reason in reasons] == [4]
         statuses = await r.statuses()
@@ -631,12 +631,12 @@ async def test_the_id_of_a_paid_task_is_said_where_the_batch_was_taken_over():
         await r.load(specs(1))
         save = r.store.save
 
-        async def taken_over(before, after, event, move):
+        async def taken_over(before, after, event, move, terms):
             if isinstance(event, TaskAccepted):
                 raise StoreLocked("another run took over")
-            await save(before, after, event, move)
+            await save(before, after, event, move, terms)
 
-        r.store.save = taken_over  # type: ignore[method-assign]
+        r.store.save = taken_over  # type: ignore[assignment,method-assign]
         with pytest.raises(StoreError, match="task-0001"):
             await r.run()
         assert r.rescued == ["job `j000` of batch `b` is task task-0001"]

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from runner.core.events import Downloaded, SubmitStarted, TaskAccepted, TaskSucceeded, Verified
 from runner.core.job import Job, JobStatus, OutputFile
 from runner.core.lifecycle import transition
+from runner.core.limits import Terms
 from runner.core.policy import Patience, Policies
 from runner.core.spec import AssetRef, OutputRef
 from runner.core.task import CreatedTask, Task, TaskStatus
@@ -44,6 +45,10 @@ FILE = OutputFile(index=0, path="b/p.mp4", bytes=1000, sha256="5ha", media_type=
 LINK = "https://cdn.example/file.mp4"
 
 
+def any_terms(_job: Job) -> Terms:
+    return Terms(slots=5, refusals=5)
+
+
 @dataclass
 class Desk:
     """The store, the API and the uploader as far as a part needs them."""
@@ -60,7 +65,9 @@ class Desk:
     async def job(self, _batch: str, job_id: str) -> Job | None:
         return self.jobs.get(job_id)
 
-    async def save(self, _before: Job, after: Job, event: Any, _move: Any) -> None:
+    async def save(
+        self, _before: Job, after: Job, event: Any, _move: Any, _terms: Terms | None
+    ) -> None:
         kind = type(event).__name__
         if self.save_errors and kind == self.refuse_from:
             raise self.save_errors.pop(0)
@@ -242,7 +249,7 @@ def pending() -> Job:
 
 
 async def submitted(clock: FakeClock, desk: Desk) -> Job:
-    return await Submitter(tools(desk, clock)).submit(pending(), {"promptText": "a"})
+    return await Submitter(tools(desk, clock), any_terms).submit(pending(), {"promptText": "a"}, 25)
 
 
 async def test_the_intent_is_on_disk_before_the_create_leaves(clock):
@@ -332,8 +339,8 @@ async def test_leaving_a_create_does_not_cancel_it(clock):
         return CreatedTask(id="t1")
 
     desk.create_task = create  # type: ignore[method-assign, assignment]
-    submitter = Submitter(tools(desk, clock))
-    caller = asyncio.create_task(submitter.submit(pending(), {}))
+    submitter = Submitter(tools(desk, clock), any_terms)
+    caller = asyncio.create_task(submitter.submit(pending(), {}, 25))
     await clock.sleep(1)
     caller.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.core.admission import ReadyQueue, admit, why_waiting
-from runner.core.job import Failure, Job, JobStatus
+from runner.core.admission import ReadyQueue, admit
+from runner.core.job import Job, JobStatus
 from runner.core.limits import Bounds, Pause, Slots
 from runner.core.task import ModelLimits, Organization
 from runner.testing import START, make_spec
@@ -111,6 +112,59 @@ def test_a_shorter_pause_does_not_end_a_longer_one():
     assert slots.next_end_of_pause(START) == START + timedelta(seconds=60)
 
 
+def test_new_bounds_count_for_what_starts_from_now_on():
+    slots = slots_with(Bounds(queue_ahead=0), m=5)
+    slots.set_bounds(Bounds(total=9, lanes={"m": 1}, queue_ahead=0))
+    assert (slots.capacity("m"), slots.total) == (1, 9)
+    live = [job(f"r{n}", JobStatus.RUNNING) for n in range(3)]  # more than the new bound
+    assert admit(queue(job("a")), slots, live, START) == []
+
+
+def test_a_closed_lane_starts_nothing_and_keeps_its_jobs():
+    ready = queue(job("a"), job("b", model="n"))
+    assert [j.id for j in admit(ready, slots_with(m=5, n=5), [], START, closed={"m"})] == ["b"]
+    assert [j.id for j in admit(ready, slots_with(m=5, n=5), [], START)] == ["a"]
+
+
+@pytest.mark.parametrize(("allowed", "started"), [(0, []), (1, ["a"]), (2, ["a", "b"])])
+def test_an_allowance_bounds_what_starts_beyond_what_is_under_way(allowed, started):
+    ready = queue(*(job(name, position=n) for n, name in enumerate("abc")))
+    live = [job("r", JobStatus.RUNNING)]
+    admitted = admit(ready, slots_with(m=9), live, START, allowance=lambda _lane: allowed)
+    assert [j.id for j in admitted] == started
+    assert len(ready) == 3 - len(started)
+
+
+def test_an_allowance_of_one_lane_leaves_the_others_alone():
+    ready = queue(*(job(f"{lane}{n}", model=lane) for lane in "mn" for n in range(3)))
+    allowance = {"m": 1}.get
+    admitted = admit(ready, slots_with(m=9, n=9), [], START, allowance=allowance)
+    assert sorted(j.lane for j in admitted) == ["m", "n", "n", "n"]
+
+
+def test_a_job_that_may_not_start_makes_room_for_the_next_one():
+    ready = queue(*(job(name, position=n) for n, name in enumerate("abc")))
+    asked = []
+
+    def may_start(candidate: Job) -> bool:
+        asked.append(candidate.id)
+        return candidate.id != "a"
+
+    admitted = admit(
+        ready, slots_with(m=9), [], START, allowance=lambda _lane: 1, may_start=may_start
+    )
+    assert [j.id for j in admitted] == ["b"]
+    assert asked == ["a", "b"]  # who is not needed is not asked
+    assert ready.first("m").id == "c"  # and `a` is with whoever said no
+
+
+def test_a_job_is_offered_once_however_often_it_is_added():
+    ready = queue(job("a"), job("a"), job("a"))
+    assert len(ready) == 1
+    ready.clear()
+    assert (len(ready), ready.lanes(), ready.is_empty("m")) == (0, [], True)
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("mno"), st.integers(-3, 3)), max_size=40),
     st.dictionaries(st.sampled_from("mno"), st.integers(0, 6)),
@@ -133,16 +187,3 @@ def test_admission_never_passes_a_limit_and_leaves_nothing_startable(wanted, lim
             assert used == slots.capacity(lane) or ready.is_empty(lane)
     assert total is None or len(admitted) <= total
     assert len(admitted) + len(ready) == len(wanted)
-
-
-def test_every_wait_has_a_reason():
-    parent = job("p", JobStatus.IN_DOUBT)
-    assert why_waiting(job("a"), [parent], START) == "needs `p` (in_doubt)"
-    stale = job("p", JobStatus.DONE, stale=True)
-    assert why_waiting(job("a"), [stale], START) == "parent is stale: `p`"
-    later = START + timedelta(seconds=90)
-    waiting = job("a", not_before=later, error=Failure(code="HTTP_429", message="daily quota"))
-    assert why_waiting(waiting, [], START) == "back-off until 00:01:30 UTC: daily quota"
-    assert why_waiting(job("a"), [], START, no_room="budget: full") == "budget: full"
-    assert why_waiting(job("a"), [job("p", JobStatus.DONE)], START) == "slot"
-    assert why_waiting(job("a", JobStatus.DONE), [], START) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from runner.core.budget import BudgetSpec
 from runner.core.catalog import Catalog
+from runner.core.halting import HaltLimits
+from runner.core.schedule import Window
 from runner.errors import ManifestError, RunnerError
 from runner.manifest.catalog_file import load_catalog
 from runner.manifest.expand import expand
 from runner.manifest.inputs import LocalInputs
 from runner.manifest.load import MAX_BYTES, load_manifest, manifest_from
-from runner.manifest.model import BudgetSpec, ConcurrencySpec, Manifest, OutputSpec, RetrySpec
+from runner.manifest.model import (
+    AccountSpec,
+    ConcurrencySpec,
+    Manifest,
+    OutputSpec,
+    RetrySpec,
+    ScheduleSpec,
+)
 from runner.manifest.read import read_manifest
 from runner.manifest.schema import load_schema
 from runner.manifest.shape import NOT_YET
@@ -59,7 +70,10 @@ def test_invalid_manifest_is_refused_with_place_and_hint(case: str, catalog: Cat
 def test_every_setting_is_read() -> None:
     manifest = loaded(
         "name: night\nconfirm_over: $20\n"
-        'budget: {credits: 1_500, per_job: "$2", models: {veo3.1: 800}, tags: {hero: 500}}\n'
+        'budget: {credits: 1_500, per_job: "$2", per_day: 4000, per_month: $900,'
+        " keep_balance: 1000, models: {veo3.1: 800}, tags: {hero: 500}}\n"
+        "schedule: {window: 22:00-07:00, timezone: Europe/Paris, max_duration: 1h30m}\n"
+        "halt: {failures: 50, same_error: 3, refusals: 1}\naccount: {exclusive: true}\n"
         "concurrency: {total: 40, models: {gen4_turbo: 5, recipes/product_ad: 1}, queue_ahead: 0}\n"
         "retry: {attempts: 5}\noutput: {dir: out, name: a, sidecar: none}\n"
         "inputs: {allow: [../plates]}\nx-note: [anything]\nvars: {look: film}\n" + JOB
@@ -67,8 +81,14 @@ def test_every_setting_is_read() -> None:
     assert manifest.name == "night"
     assert manifest.confirm_over == 2000
     assert manifest.budget == BudgetSpec(
-        credits=1500, per_job=200, models={"veo3.1": 800}, tags={"hero": 500}
+        credits=1500, per_job=200, per_day=4000, per_month=90_000, keep_balance=1000,
+        models={"veo3.1": 800}, tags={"hero": 500},
+    )  # fmt: skip
+    assert manifest.schedule == ScheduleSpec(
+        window=Window(time(22), time(7), "Europe/Paris"), max_duration_s=5400
     )
+    assert manifest.halt == HaltLimits(failures=50, same_error=3, refusals=1)
+    assert manifest.account == AccountSpec(exclusive=True)
     assert manifest.concurrency == ConcurrencySpec(
         total=40, models={"gen4_turbo": 5, "recipes/product_ad": 1}, queue_ahead=0
     )
@@ -83,6 +103,11 @@ def test_what_is_left_out_has_its_default() -> None:
     assert manifest.budget == BudgetSpec()
     assert manifest.concurrency == ConcurrencySpec(queue_ahead=1)
     assert manifest.retry.attempts == 3
+    assert manifest.schedule == ScheduleSpec(window=None, max_duration_s=None)
+    assert manifest.halt == HaltLimits(
+        failures=None, failures_share=None, same_error=10, refusals=5
+    )
+    assert not manifest.account.exclusive
     assert manifest.output.name == "${{ batch }}/${{ job }}${{ part }}.${{ ext }}"
     assert (manifest.confirm_over, manifest.output.dir, manifest.output.sidecar) == (
         500, "outputs", True,
@@ -101,6 +126,31 @@ def test_budget_may_be_a_bare_amount(budget: str, credits: int) -> None:
 def test_budget_that_is_no_amount_is_refused(budget: str) -> None:
     with pytest.raises(ManifestError):
         loaded(f"budget: {budget}\n{JOB}")
+
+
+@pytest.mark.parametrize(
+    ("failures", "share"), [("20%", 0.2), ("100 %", 1), ("0.5%", 0.005), ('"7%"', 0.07)]
+)
+def test_failures_may_be_a_share(failures: str, share: float) -> None:
+    halt = loaded(f"halt: {{failures: {failures}}}\n{JOB}").halt
+    assert halt.failures_share == pytest.approx(share)
+    assert halt.failures is None
+
+
+@pytest.mark.parametrize(
+    "failures", ["0", "0%", "0.0%", "101%", "-5%", "many", "1.5", "'%'", "true"]
+)
+def test_failures_that_are_no_limit_are_refused(failures: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        loaded(f"halt: {{failures: {failures}}}\n{JOB}")
+    assert "or a share such as `20%`" in messages(caught.value)[0]
+
+
+def test_a_zone_without_a_window_is_refused_for_it_would_do_nothing() -> None:
+    with pytest.raises(ManifestError) as caught:
+        loaded(f"schedule: {{timezone: Europe/Paris}}\n{JOB}")
+    assert messages(caught.value) == ["`timezone` is that of a `window`, and there is none"]
+    assert caught.value.problems[0].column == 12
 
 
 @pytest.mark.parametrize("key", sorted(NOT_YET))
@@ -215,7 +265,9 @@ JOB_KEYS = {
 }
 TOP = {
     "name": ["night", "a.b"],
-    "budget": ["5", "{per_job: 1}", "{tags: {a: 5}}", "{models: {veo3.1: 5}}"],
+    "schedule": ["{window: 22:00-07:00}", "{max_duration: 5h}", "{window: '1:00-1:00'}"],
+    "halt": ["{failures: 5%}", "{refusals: 1}"],
+    "budget": ["5", "{per_job: 1}", "{keep_balance: 1}", "{tags: {a: 5}}", "{models: {veo3.1: 5}}"],
     "output": ["{name: a}", "{name: '${{ date }}'}", "{sidecar: none}"],
     "inputs": ["{allow: [x, /]}"],
     "matrix": ["1"],

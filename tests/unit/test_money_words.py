@@ -58,6 +58,11 @@ def test_dollars_never_round_a_cap_up(cents):
         ({"worst": 501, "interactive": True, "budget": 1000}, Consent.ASK, None),
         ({"worst": 500, "interactive": True, "budget": 1000}, Consent.GIVEN, None),
         ({"worst": 501, "interactive": True, "budget": 1000, "yes": True}, Consent.GIVEN, None),
+        ({"worst": 10, "require_budget": True, "yes": True}, Consent.REFUSED, None),
+        ({"worst": 10, "require_budget": True, "interactive": True}, Consent.REFUSED, None),
+        ({"worst": 10, "require_budget": True, "budget": 100}, Consent.GIVEN, None),
+        ({"worst": 10, "require_budget": True, "max_credits": 7}, Consent.GIVEN, 7),
+        ({"worst": 0, "require_budget": True}, Consent.GIVEN, 0),
     ],
 )
 def test_when_a_run_may_spend(facts, consent, cap):

@@ -26,6 +26,8 @@ TABLE = [
     (JobStatus.PENDING, "other", Action.EDIT),
     (JobStatus.FAILED, "other", Action.EDIT),
     (JobStatus.SKIPPED, "other", Action.EDIT),
+    (JobStatus.HELD, "other", Action.EDIT),
+    (JobStatus.CANCELLED, "other", Action.EDIT),
     (JobStatus.SUBMITTING, "other", Action.STALE),
     (JobStatus.QUEUED, "other", Action.STALE),
     (JobStatus.RUNNING, "other", Action.STALE),
@@ -45,6 +47,81 @@ def test_what_becomes_of_a_stored_job(status, now, action):
 
 def test_the_table_names_every_combination():
     assert len({(status, now) for status, now, _ in TABLE}) == 4 * len(JobStatus)
+
+
+@pytest.mark.parametrize(("status", "now", "action"), TABLE)
+def test_what_a_plan_says_of_a_job_is_what_becomes_of_it(status, now, action):
+    """The status it promises is the one after its event; only what will be pending is sent."""
+    spec = {"same": A, "other": OTHER, "priority": DEARER, "gone": None}[now]
+    planned = plan([] if spec is None else [spec], {"a": stored(status)})
+    [entry] = planned.entries
+    after = next((job for _, job, _ in changes("b", planned, START)), stored(status))
+    assert entry.status is after.status
+    is_flagged = after.stale or after.orphaned
+    assert entry.starts == (after.status is JobStatus.PENDING and not is_flagged)
+    if action is Action.EDIT:
+        assert after.spec == spec
+
+
+@pytest.mark.parametrize("status", [JobStatus.HELD, JobStatus.SKIPPED, JobStatus.FAILED])
+def test_an_edited_job_that_was_never_finished_is_judged_afresh(status):
+    [entry] = plan([OTHER], {"a": stored(status)}).entries
+    assert (entry.status, entry.starts) == (JobStatus.PENDING, True)
+
+
+def test_an_edited_cancelled_job_takes_the_new_content_and_is_not_sent():
+    planned = plan([OTHER], {"a": stored(JobStatus.CANCELLED)})
+    assert planned.starting == ()
+    assert planned.cost.worst == 0
+    [(_, after, event)] = changes("b", planned, START)
+    assert isinstance(event, Edited)
+    assert (after.status, after.spec) == (JobStatus.CANCELLED, OTHER)
+    assert changes("b", plan([OTHER], {"a": after}), START) == []
+
+
+@pytest.mark.parametrize("status", [JobStatus.HELD, JobStatus.CANCELLED])
+def test_an_unchanged_held_or_cancelled_job_is_kept(status):
+    planned = plan([A], {"a": stored(status)})
+    assert planned.starting == ()
+    assert changes("b", planned, START) == []
+
+
+@pytest.mark.parametrize(
+    ("parent", "action"),
+    [
+        (JobStatus.HELD, Action.REQUEUE),  # it waits for a person, and the child for it
+        (JobStatus.PENDING, Action.REQUEUE),
+        (JobStatus.IN_DOUBT, Action.REQUEUE),
+        (JobStatus.DONE, Action.REQUEUE),
+        (JobStatus.FAILED, Action.KEEP),
+        (JobStatus.SKIPPED, Action.KEEP),
+        (JobStatus.CANCELLED, Action.KEEP),
+    ],
+)
+def test_which_parents_a_skipped_child_can_go_on_from(parent, action):
+    grandparent = make_spec("old")
+    needy = replace(A, needs=("old",))
+    child = make_spec("child", needs=["a"])
+    rows = {
+        "old": Job(batch="b", spec=grandparent, status=JobStatus.FAILED, version=1),
+        "a": Job(batch="b", spec=needy, status=parent, version=1),
+        "child": Job(batch="b", spec=child, status=JobStatus.SKIPPED, version=1),
+    }
+    assert plan([grandparent, needy, child], rows).entries[2].action is action
+
+
+def test_children_of_an_edited_cancelled_job_stay_skipped():
+    child = make_spec("child", needs=["a"])
+    skipped = Job(batch="b", spec=child, status=JobStatus.SKIPPED, version=2)
+    planned = plan([OTHER, child], {"a": stored(JobStatus.CANCELLED), "child": skipped})
+    assert planned.starting == ()
+
+
+def test_a_waiting_child_of_a_held_job_is_kept():
+    child = make_spec("child", needs=["a"])
+    waiting = Job(batch="b", spec=child, status=JobStatus.PENDING, version=2, position=1)
+    planned = plan([A, child], {"a": stored(JobStatus.HELD), "child": waiting})
+    assert changes("b", planned, START) == []
 
 
 def test_a_job_nobody_has_seen_is_new():

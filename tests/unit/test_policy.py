@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from runner.core.events import GaveUp, RetryScheduled
+from runner.core.events import Cancelled, GaveUp, RetryScheduled
 from runner.core.job import Job
 from runner.core.policy import (
     Backoff,
@@ -26,9 +26,9 @@ def failed(code: str, cost: int | None) -> Task:
     )
 
 
-def decide(code: str, cost: int | None, tries: int = 1):
-    job = Job(batch="b", spec=make_spec("a"), tries=tries)
-    return after_failure(job, failed(code, cost), RetryPolicy(), START, random.Random(1))
+def decide(code: str, cost: int | None, tries: int = 1, *, attempts: int = 3, **more: bool):
+    job, policy = Job(batch="b", spec=make_spec("a"), tries=tries), RetryPolicy(attempts=attempts)
+    return after_failure(job, failed(code, cost), policy, START, random.Random(1), **more)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,36 @@ def test_a_cancelled_task_is_never_tried_again():
     event = after_failure(job, task, RetryPolicy(), START, random.Random(1))
     assert isinstance(event, GaveUp)
     assert event.code == "CANCELLED"
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_an_outage_uses_up_no_tries(attempts):
+    for tries in range(1, 6):
+        event = decide("INTERNAL", 0, tries, attempts=attempts, outage=True)
+        assert isinstance(event, RetryScheduled)
+        assert not event.counted
+
+
+@pytest.mark.parametrize(
+    ("code", "cost", "kind", "counted"),
+    [
+        ("SAFETY.INPUT", 0, GaveUp, None),
+        ("INTERNAL", 25, GaveUp, None),
+        ("INTERNAL", None, GaveUp, None),
+        ("INTERNAL.BAD_OUTPUT", 0, RetryScheduled, True),  # the job's own, outage or not
+    ],
+)
+def test_an_outage_excuses_only_failures_of_the_service(code, cost, kind, counted):
+    event = decide(code, cost, outage=True)
+    assert isinstance(event, kind)
+    assert counted is None or event.counted is counted
+
+
+def test_what_a_person_wants_cancelled_is_not_tried_again():
+    event = decide("INTERNAL", 0, wanted=False)
+    assert isinstance(event, Cancelled)
+    assert event.credits == 0
+    assert isinstance(decide("SAFETY.INPUT", 0, wanted=False), GaveUp)  # it failed by itself
 
 
 def test_backoff_grows_to_its_limit_and_obeys_the_server():

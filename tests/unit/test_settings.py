@@ -57,6 +57,12 @@ def test_a_variable_nobody_could_have_meant_lists_the_known_ones() -> None:
         assert f"RUNWAY_BATCH_{name}" in caught.value.hint
 
 
+def test_a_misspelt_policy_is_never_passed_over() -> None:
+    with pytest.raises(UsageError) as caught:
+        make_settings({"RUNWAY_BATCH_POLICI": "p.yaml"})
+    assert caught.value.hint == "did you mean RUNWAY_BATCH_POLICY?"
+
+
 def test_other_variables_are_nobodys_business() -> None:
     make_settings({"PATH": "/bin", "RUNWAY_SOMETHING": "1"})
 

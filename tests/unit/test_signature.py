@@ -215,7 +215,7 @@ def test_no_answer_breaks_the_reader(status, fields):
 )
 def test_packed_bytes_unpack_whatever_the_pieces(data, size, pack):
     packed = pack(data)
-    unpacker = Unpacker("h")
+    unpacker = Unpacker("h", most_bytes=8 << 20)
     plain = b"".join(
         piece
         for at in range(0, len(packed), size)
@@ -227,18 +227,18 @@ def test_packed_bytes_unpack_whatever_the_pieces(data, size, pack):
 def test_bomb_is_refused_before_it_fills_the_disk():
     bomb = gzip.compress(bytes(50 << 20))
     unpacker = Unpacker("h", most_bytes=4 << 20)
-    assert len(next(Unpacker("h").pieces(bomb))) == 1 << 20
+    assert len(next(Unpacker("h", most_bytes=8 << 20).pieces(bomb))) == 1 << 20
     with pytest.raises(DownloadError, match="without end"):
         deque(unpacker.pieces(bomb), maxlen=0)
 
 
 def test_cut_and_garbled_packages_are_refused():
-    cut = Unpacker("h")
+    cut = Unpacker("h", most_bytes=8 << 20)
     list(cut.pieces(gzip.compress(b"x" * 999)[:-9]))
     with pytest.raises(DownloadError, match="not complete"):
         cut.finish()
     with pytest.raises(DownloadError, match="garbled"):
-        list(Unpacker("h").pieces(b"no gzip at all"))
+        list(Unpacker("h", most_bytes=8 << 20).pieces(b"no gzip at all"))
 
 
 # ---- links and proxies -----------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.credits import CostBand
-from runner.core.events import Added, Event, Verdict
+from runner.core.events import Added, Event, Imported, Verdict
 from runner.core.job import Failure, Job, JobStatus, OutputFile
 from runner.core.spec import JobSpec
 from runner.store.codec import from_micros, from_text, to_micros, to_text
@@ -58,18 +58,29 @@ JOBS = st.builds(
     task_id=st.none() | TEXT, task_ids=TEXTS, not_before=st.none() | TIMES,
     collect_by=st.none() | TIMES, outputs=st.lists(OUTPUTS, max_size=2).map(tuple), results=COUNT,
     expected=st.none() | COUNT, hold=COUNT, charged=COUNT, error=st.none() | FAILURES,
-    stale=st.booleans(), orphaned=st.booleans(),
+    cancel_requested=st.booleans(), stale=st.booleans(), orphaned=st.booleans(),
 )  # fmt: skip
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "at": TIMES, "spec": SPECS, "position": COUNT, "stale": st.booleans(),
     "orphaned": st.booleans(), "reserve": COUNT, "task_id": TEXT, "estimated": st.none() | COUNT,
     "reason": TEXT, "not_before": TIMES, "code": TEXT, "credits": st.none() | COUNT,
     "output": OUTPUTS, "outputs": st.none() | COUNT, "parent": TEXT,
-    "verdict": st.sampled_from(Verdict),
+    "verdict": st.sampled_from(Verdict), "collect_by": st.none() | TIMES, "counted": st.booleans(),
+    "group": TEXT,
 }  # fmt: skip
+#: where a name means something else
+FIELDS_OF: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
+    Imported: {"outputs": st.lists(OUTPUTS, max_size=2).map(tuple)},
+}
 EVENTS_OF_ALL_KINDS: st.SearchStrategy[Any] = st.one_of(
     [
-        st.builds(kind, **{name: FIELDS[name] for name in kind.__dataclass_fields__})
+        st.builds(
+            kind,
+            **{
+                name: FIELDS_OF.get(kind, {}).get(name, FIELDS.get(name))
+                for name in kind.__dataclass_fields__
+            },
+        )
         for kind in get_args(Event)
     ]
 )
@@ -131,7 +142,8 @@ def test_a_field_that_an_older_file_lacks_takes_its_default() -> None:
 
 def test_names_of_stored_events_never_change() -> None:
     assert sorted(EVENTS) == [
-        "Added", "DownloadDelayed", "Downloaded", "Edited", "Flagged", "GaveUp", "PollSuspended",
-        "Requeued", "Resolved", "RetryScheduled", "Running", "Skipped", "SubmitRefused",
-        "SubmitStarted", "SubmitUnknown", "TaskAccepted", "TaskSucceeded", "Verified",
+        "Added", "CancelRequested", "Cancelled", "DownloadDelayed", "Downloaded", "Edited",
+        "Flagged", "GaveUp", "Held", "Imported", "PollSuspended", "Reopened", "Requeued",
+        "Resolved", "RetryScheduled", "Running", "Skipped", "SubmitRefused", "SubmitStarted",
+        "SubmitUnknown", "TaskAccepted", "TaskSucceeded", "Verified",
     ]  # fmt: skip

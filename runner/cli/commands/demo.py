@@ -27,7 +27,8 @@ Prints every file made. May be repeated: what is there already is not made again
 @click.pass_obj
 def command(flags: Flags, folder: Path, speed: float) -> int:
     from runner.cli.examples import copy_example
-    from runner.cli.running import RunRequest, run_file
+    from runner.cli.run_request import RunRequest
+    from runner.cli.running import run_file
     from runner.cli.show_run import files_made
 
     out = flags.output()

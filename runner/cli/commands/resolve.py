@@ -7,15 +7,16 @@ import asyncio
 import click
 
 from runner.cli.options import BatchCommand, Flags
+from runner.cli.targets import emulator_option
 from runner.errors import UsageError
 
 _HELP = """Settle jobs that may have been charged without an answer.
 
-Without JOB lists them and exits 11 if there are any. Look at Runway's own list of tasks, then say
-what became of the job.
+Without JOB lists them with what the account says of them, and exits 11 if there are any. Look at
+Runway's own list of tasks, then say what became of the job.
 """
 
-_WAYS = "--not-arrived, --lost, --resubmit or --task ID"
+_WAYS = "--not-arrived, --lost, --resubmit, --task ID or --by-evidence"
 
 
 @click.command("resolve", cls=BatchCommand, help=_HELP)
@@ -25,7 +26,11 @@ _WAYS = "--not-arrived, --lost, --resubmit or --task ID"
 @click.option("--lost", is_flag=True, help="It was charged and cannot be found: it failed.")
 @click.option("--resubmit", is_flag=True, help="As --lost, and make it again, paying again.")
 @click.option("--task", "task_id", metavar="ID", help="It became this task: collect it.")
-@click.option("--emulator", is_flag=True, help="What ran on the emulator.")
+@click.option(
+    "--by-evidence", is_flag=True,
+    help="Release what the account proves never arrived; of JOB, or of all.",
+)  # fmt: skip
+@emulator_option
 @click.pass_obj
 def command(
     flags: Flags,
@@ -35,9 +40,10 @@ def command(
     lost: bool,
     resubmit: bool,
     task_id: str | None,
+    by_evidence: bool,
     emulator: bool,
 ) -> int:
-    from runner.cli.resolving import list_in_doubt, settle
+    from runner.cli import resolving
     from runner.core.events import Verdict
 
     given = {
@@ -47,10 +53,15 @@ def command(
         Verdict.ADOPTED: task_id is not None,
     }
     verdicts = [verdict for verdict, is_given in given.items() if is_given]
+    where = resolving.Where(batch=batch, emulator=emulator)
+    if by_evidence:
+        if verdicts:
+            raise UsageError("say what became of the job, once", hint=f"exactly one of {_WAYS}")
+        return asyncio.run(resolving.by_evidence(flags, where, job))
     if job is None and not verdicts:
-        return asyncio.run(list_in_doubt(flags, batch, emulator=emulator))
+        return asyncio.run(resolving.list_in_doubt(flags, where))
     if job is None:
         raise UsageError("which job?", hint="`runway-batch resolve` without flags lists them")
     if len(verdicts) != 1:
         raise UsageError("say what became of the job, once", hint=f"exactly one of {_WAYS}")
-    return asyncio.run(settle(flags, batch, job, verdicts[0], task_id=task_id, emulator=emulator))
+    return asyncio.run(resolving.settle(flags, where, job, verdicts[0], task_id=task_id))

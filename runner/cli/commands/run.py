@@ -10,12 +10,14 @@ import click
 
 from runner.cli.money import lane_bounds, lowest
 from runner.cli.options import BatchCommand, Flags, setting
+from runner.cli.times import duration, time_of_day
 
 _HELP = """Start a batch, or go on with it.
 
 Always safe to repeat: finished work costs nothing, and what is under way at Runway is collected.
-Failed jobs stay failed until `retry`. One Ctrl-C stops politely, two leave at once; neither
-cancels anything at Runway.
+Failed jobs stay failed until `retry`. Where a run of the batch is live on this machine, that one
+takes the manifest over as it is now, and this one watches it. One Ctrl-C stops politely, two leave
+at once; neither cancels anything at Runway.
 """
 
 
@@ -35,6 +37,25 @@ cancels anything at Runway.
     metavar="N|MODEL=N",
     help="Most tasks at Runway, in total or of a model.",
 )
+@setting(
+    "--max-duration",
+    "max_duration_s",
+    callback=duration,
+    metavar="TIME",
+    help="End after so long: 8h, 30m, 1h30m.",
+)
+@setting("--until", callback=time_of_day, metavar="HH:MM", help="End at this time of the day.")
+@setting(
+    "--max-wait",
+    "max_wait_s",
+    callback=duration,
+    metavar="TIME",
+    help="End when nothing can move for longer; for cron.",
+)
+@setting(
+    "--drain", "drain_s", callback=duration, metavar="TIME",
+    help="Collect for so long at a stop, 0: leave; else 1m on a signal, 15m when time is up.",
+)  # fmt: skip
 @setting(
     "--display",
     type=click.Choice(["full", "plain", "log", "none"]),
@@ -61,7 +82,8 @@ cancels anything at Runway.
 )
 @click.pass_obj
 def command(flags: Flags, /, file: Path, dry_run: bool, **options: Any) -> int:
-    from runner.cli.running import RunRequest, run_file
+    from runner.cli.run_request import RunRequest
+    from runner.cli.running import run_file
 
     if dry_run:
         from runner.cli.planning import plan_file

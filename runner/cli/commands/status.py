@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import click
 
 from runner.cli.options import BatchCommand, Flags
+from runner.cli.targets import batch_argument, emulator_option
 
 _HELP = """Show where a batch stands.
 
@@ -15,14 +17,15 @@ Also while a run works on it. Without FILE or NAME: the only batch here.
 
 
 @click.command("status", cls=BatchCommand, help=_HELP)
-@click.argument("batch", required=False, metavar="[FILE|NAME]")
-@click.option("--emulator", is_flag=True, help="What ran on the emulator.")
+@batch_argument
+@click.option("--all", "everything", is_flag=True, help="Also the finished ones of a long list.")
+@emulator_option
 @click.pass_obj
-def command(flags: Flags, batch: str | None, emulator: bool) -> int:
-    return asyncio.run(_status(flags, batch, emulator))
+def command(flags: Flags, batch: str | None, everything: bool, emulator: bool) -> int:
+    return asyncio.run(_status(flags, batch, everything, emulator))
 
 
-async def _status(flags: Flags, batch: str | None, emulator: bool) -> int:
+async def _status(flags: Flags, batch: str | None, everything: bool, emulator: bool) -> int:
     from runner.app.batch import batch_status
     from runner.cli.places import find, suffix
     from runner.cli.show_status import show_status, status_json
@@ -33,5 +36,6 @@ async def _status(flags: Flags, batch: str | None, emulator: bool) -> int:
     if out.json:
         out.envelope("status", status_json(status, state=str(ref.state)))
     else:
-        show_status(status, out, suffix=suffix(batch, emulator=emulator))
+        fold = sys.stdout.isatty() and not everything
+        show_status(status, out, suffix=suffix(batch, emulator=emulator), fold=fold)
     return 0

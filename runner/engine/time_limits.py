@@ -1,0 +1,96 @@
+"""When a run ends before its work is done: deadline, patience with a wait, a silent service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.core.commands import Wait
+from runner.core.outcome import Reason
+from runner.errors import TransientApiError
+
+from .rules import Rules
+from .tools import Tools
+
+#: product.md, exit codes: stopped by time or quota
+TIME_EXIT = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stop:
+    """Why the run ends, and how long it collects."""
+
+    reason: Reason
+    drain_s: float | None  # None: what is at Runway is left there
+
+
+class TimeLimits:
+    """Judges, turn by turn, whether a run may go on waiting."""
+
+    def __init__(self, tools: Tools, rules: Rules) -> None:
+        self._tools = tools
+        self._rules = rules
+        self._idle_since_s: float | None = None
+
+    @property
+    def deadline(self) -> datetime | None:
+        return self._rules.deadline
+
+    def due(self) -> Stop | None:
+        """The run has to end now."""
+        if self._tools.patience.exhausted:
+            return Stop(reason=_service_lost(), drain_s=None)
+        if self.deadline is None or self._tools.clock.now() < self.deadline:
+            return None
+        asked = self._rules.drain_s
+        drain_s = self._tools.policies.time_drain_s if asked is None else asked
+        return Stop(reason=_deadline_passed(self.deadline), drain_s=drain_s)
+
+    def busy(self) -> None:
+        """Something is under way."""
+        self._idle_since_s = None
+
+    def waits_too_long(self, until: datetime | None, waits: Sequence[Wait]) -> Reason | None:
+        """Nothing is under way: `--max-wait` may end the run.
+
+        Args:
+            until: the next time at which something can move, as far as is known.
+            waits: why nothing starts.
+        """
+        most_s, now_s = self._rules.max_wait_s, self._tools.clock.monotonic()
+        if self._idle_since_s is None:
+            self._idle_since_s = now_s
+        if most_s is None:
+            return None
+        now = self._tools.clock.now()
+        is_far = until is not None and (until - now).total_seconds() > most_s
+        if not is_far and now_s - self._idle_since_s < most_s:
+            return None
+        return _waited_too_long(most_s, until, waits)
+
+
+def _service_lost() -> Reason:
+    return Reason(
+        exit_code=TransientApiError.exit_code,
+        message="Runway does not answer",
+        hint="tasks go on there; run the same command again to go on",
+    )
+
+
+def _deadline_passed(deadline: datetime) -> Reason:
+    return Reason(
+        exit_code=TIME_EXIT,
+        message=f"the time is up: {deadline:%Y-%m-%d %H:%M} UTC",
+        hint="run the same command again to go on",
+    )
+
+
+def _waited_too_long(most_s: float, until: datetime | None, waits: Sequence[Wait]) -> Reason:
+    why = f": {waits[0].reason}" if waits else ""
+    when = f"before {until:%Y-%m-%d %H:%M} UTC" if until else "by itself"
+    return Reason(
+        exit_code=TIME_EXIT,
+        message=f"nothing can move {when}, and `--max-wait` is {most_s / 60:g} minutes{why}",
+        hint="run the same command again then",
+    )
