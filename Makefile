@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check format bench docs soak
+.PHONY: setup demo test check crash-fuzz format bench docs soak
 
 setup: $(READY)
 
@@ -23,6 +23,10 @@ demo: $(READY)  ## the main job on the embedded emulator: nothing is spent
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 4 --dist worksteal
+
+crash-fuzz: $(READY)  ## 500 kill -9, and four runs on one state file; replay: CRASH_SEED=…
+	CRASH_KILLS=$${CRASH_KILLS:-500} $(BIN)/python -m pytest -n 2 \
+	  tests/acceptance/test_crash_fuzz.py tests/acceptance/test_shared_caps.py
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -48,6 +48,9 @@ class SystemClock:
 class ServiceClock:
     """The time of day at the service: another clock, put right by the dates of its answers.
 
+    The first answer is believed. One that says something else later needs a second one that agrees:
+    a single wrong date would move all that is capped by the day out of its window, for good.
+
     `now` never goes back. Where it is ahead of what it should be, because the machine's clock was
     set back or an answer has put it right, it goes on at half speed until time has caught up: it
     never stands still, so that what waits for a time of day comes due. May be read by any thread.
@@ -56,6 +59,8 @@ class ServiceClock:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._offset = _NONE
+        self._is_measured = False
+        self._other: timedelta | None = None  # what the answer before measured, if not the offset
         self._latest: datetime | None = None
         self._read_at_s = clock.monotonic()
         self._lock = threading.Lock()
@@ -87,8 +92,21 @@ class ServiceClock:
         with self._lock:
             measured = date - (self._clock.now() - half_trip) + _HALF_A_SECOND
             unsure = max(LEAST_OFFSET, half_trip + _HALF_A_SECOND)
-            if abs(measured) <= MOST_OFFSET and abs(measured - self._offset) >= unsure:
+            if abs(measured) > MOST_OFFSET:
+                return
+            is_other = abs(measured - self._offset) >= unsure
+            agrees = self._other is not None and abs(measured - self._other) < unsure
+            if is_other and self._is_measured and not agrees:
+                self._other = measured
+                return
+            self._is_measured, self._other = True, None
+            if is_other:
                 self._offset = measured if abs(measured) >= unsure else _NONE
+
+    def here(self, at: datetime) -> datetime:
+        """What it is by this clock when the machine's shows `at`: the end that a flag gave."""
+        with self._lock:
+            return at + (self._now() - self._clock.now())
 
     def _now(self) -> datetime:
         read_at_s = self._clock.monotonic()

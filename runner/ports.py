@@ -149,12 +149,20 @@ class Store(Protocol):
         """The daily quota of every lane that the newest reading lists; empty without one."""
         ...
 
+    async def holds_task(self, task_id: str) -> bool:
+        """Whether the present attempt of a job of the state file is this task."""
+        ...
+
     async def has_task(self, task_id: str) -> bool:
         """Whether a job of the state file has, or had, this task."""
         ...
 
     async def counts(self, batch: str) -> Mapping[JobStatus, int]:
         """Jobs by status; a status that no job has is left out."""
+        ...
+
+    async def orphans(self, batch: str) -> Mapping[JobStatus, int]:
+        """Of these the jobs that are no longer in the manifest."""
         ...
 
     async def in_doubt(self, batch: str) -> Sequence[Job]:

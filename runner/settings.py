@@ -35,6 +35,8 @@ STATE_FOLDER = ".runway-batch"
 STATE_FILE = "state.db"
 #: Runway asks for at least 5 s between two reads of a task
 POLL_INTERVAL_S = 5.0
+#: a typing error, or infinity, would leave finished tasks at Runway until they are deleted
+LONGEST_POLL_INTERVAL_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +98,11 @@ def make_settings(
             f"a poll interval of {interval:g} s is too short",
             hint=f"Runway asks for at least {POLL_INTERVAL_S:g} s; less only on loopback hosts",
         )
+    if interval > LONGEST_POLL_INTERVAL_S:
+        raise UsageError(
+            f"a poll interval of {interval:g} s is too long",
+            hint=f"at most {LONGEST_POLL_INTERVAL_S:g} s: finished tasks have to be collected",
+        )
     return Settings(
         base_url=url,
         service=url,
@@ -122,15 +129,26 @@ def read_key(environment: Mapping[str, str]) -> str | None:
     """The API key from the environment, or from the file that a `…_FILE` variable names."""
     for name in KEY_VARIABLES:
         if environment.get(name, "").strip():
-            return environment[name].strip()
+            return _one_line(environment[name].strip(), name)
     for name in KEY_VARIABLES:
         path = environment.get(f"{name}_FILE", "").strip()
         if path:
             try:
-                return Path(path).read_text(encoding="utf-8").strip() or None
+                key = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise UsageError(f"cannot read the file that {name}_FILE names: {path}") from error
+            return _one_line(key, f"the file that {name}_FILE names") if key else None
     return None
+
+
+def _one_line(key: str, where: str) -> str:
+    """A line break or another control character would be a second header."""
+    if not key.isprintable():
+        raise UsageError(
+            f"not an API key, as it has a line break or a control character: {where}",
+            hint="keep the key and nothing else there",
+        )
+    return key
 
 
 def key_mark(key: str, salt: str) -> str:

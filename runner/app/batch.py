@@ -29,6 +29,7 @@ class BatchRef:
 
     state: Path
     name: str
+    manifest: str = field(default="", compare=False)  # where the last run found it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,20 +58,22 @@ async def find_batch(target: str | None, settings: Settings, *, here: Path) -> B
     Raises:
         UsageError: no state file, no such batch, or several to choose from.
     """
-    state, names, target = await find_batches(target, settings, here=here)
-    return BatchRef(state=state, name=_choose(names, target))
+    state, batches, target = await find_batches(target, settings, here=here)
+    name = _choose([batch.name for batch in batches], target)
+    manifest = next(batch.manifest for batch in batches if batch.name == name)
+    return BatchRef(state=state, name=name, manifest=manifest)
 
 
 async def find_batches(
     target: str | None, settings: Settings, *, here: Path
-) -> tuple[Path, Sequence[str], str | None]:
+) -> tuple[Path, Sequence[StoredBatch], str | None]:
     """The state file that a FILE or a name means, its batches, and which of them is meant.
 
     Raises:
         UsageError: no state file.
     """
     path = Path(target) if target else None
-    if path is not None and (path.is_file() or path.suffix in {".yaml", ".yml"}):
+    if path is not None and (is_file(path) or path.suffix in {".yaml", ".yml"}):
         state = state_path(path.resolve().parent, settings)
         target = load_manifest(path, load_catalog()).name
     else:
@@ -78,7 +81,15 @@ async def find_batches(
     if not state.is_file():
         raise UsageError("nothing has run here yet", hint="start with: runway-batch run FILE")
     async with await StateReader.read(state) as reader:
-        return state, [batch.name for batch in await reader.batches()], target
+        return state, await reader.batches(), target
+
+
+def is_file(path: Path) -> bool:
+    """Also of what may be anything: a name longer than any file's is none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _choose(names: Sequence[str], target: str | None) -> str:
@@ -137,6 +148,7 @@ async def summary_of(
     return BatchSummary(
         batch=batch,
         counts=await reader.counts(batch),
+        orphans=await reader.orphans(batch),
         totals=await reader.totals(batch),
         caps=await reader.caps_in_force(batch, now=now),
     )

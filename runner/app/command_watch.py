@@ -7,7 +7,7 @@ from typing import Any
 
 from runner.clock import Clock
 from runner.core.commands import Command, CommandKind
-from runner.errors import RunnerError, StoreBusy
+from runner.errors import DiskFull, RunnerError, StoreBusy
 from runner.store.store import JobStore
 
 #: seconds between two looks
@@ -32,8 +32,8 @@ async def obey_commands(
             paused(await store.is_paused(batch))
             for command in await store.next_commands(batch):
                 await store.finish_command(command.number, await _obey(command, handlers))
-        except StoreBusy:
-            continue
+        except (StoreBusy, DiskFull):
+            continue  # asked again: an answer that was not written was not given
 
 
 async def _obey(command: Command, handlers: Mapping[CommandKind, Handler]) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ from runner.store.store import JobStore
 from runner.store.version import SCHEMA_VERSION
 
 from .adopting_files import AdoptedFile, Adopter
+from .batch import is_file
 from .check_account import account_checks
 from .check_state import batch_checks, file_checks, machine_checks, state_checks
 from .checks import Check, Result
@@ -45,7 +46,7 @@ class DoctorRequest:
     def manifest(self) -> Path | None:
         """The target, where it is a file."""
         path = Path(self.target) if self.target else None
-        return path if path is not None and path.is_file() else None
+        return path if path is not None and is_file(path) else None
 
     @property
     def state(self) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from runner.clock import Clock, SystemClock
+from runner.clock import Clock, ServiceClock, SystemClock
 from runner.core.events import Resolved, Verdict
 from runner.core.evidence import Evidence, evidence_of
 from runner.core.job import Job, JobStatus
@@ -102,14 +102,17 @@ async def _read_account(
         return "no API key"
     if stored.key_mark and not key_matches(settings.key, stored.key_mark):
         return "this is not the key that sent the batch's tasks"
-    asked_at = clock.now()
+    newest, service, began_s = await store.newest_event_at(), ServiceClock(clock), clock.monotonic()
     try:
-        async with RunwayClient(api_settings(settings), clock=clock) as client:
+        async with RunwayClient(api_settings(settings), clock=clock, heard=service.heard) as client:
             api = RetryingApi(client, clock=clock, rng=random.Random(), repeats=_REPEATS)
             found = await api.get_organization()
     except ApiError as error:
         return error.message
-    reading = Reading(asked_at=asked_at, answered_at=clock.now(), organization=found)
+    # by the clock of the events: a reading that seems older than the create would prove anything
+    answered_at = max(service.now(), newest or service.now())
+    asked_at = answered_at - timedelta(seconds=clock.monotonic() - began_s)
+    reading = Reading(asked_at=asked_at, answered_at=answered_at, organization=found)
     await store.note_reading(stored.name, reading)
     return ""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runner.clock import Clock, SystemClock
 from runner.core.credits import format_credits
-from runner.core.job import JobStatus
+from runner.core.job import AT_RUNWAY, JobStatus
 from runner.core.outcome import Reason, exit_code_of
 from runner.core.policy import Policies
 from runner.core.selection import parse_selection
@@ -55,6 +55,9 @@ class FetchResult:
                 f" again may cost {format_credits(worst)}"
             )
             found.append(Reason(exit_code=3, message=message))
+        if ended := self.count(Fate.ENDED):
+            message = f"{_jobs(ended)} ended at Runway without an output"
+            found.append(Reason(exit_code=3, message=message, hint="runway-batch status says why"))
         return found
 
     @property
@@ -77,7 +80,7 @@ class FetchRequest:
 async def fetch(
     request: FetchRequest, *, clock: Clock | None = None, rng: random.Random | None = None
 ) -> FetchResult:
-    """Collect what is downloading, and finished jobs whose files are missing or damaged.
+    """Collect what has ended at Runway, and finished jobs whose files are missing or damaged.
 
     Raises:
         StoreLocked: a run works on the batch, and collects it itself.
@@ -124,13 +127,15 @@ async def _fetch_all(store: JobStore, request: FetchRequest, place: Workplace) -
     jobs = parse_selection(request.selected).of([job async for job in store.jobs(batch)])
     flawed = await flaws_of([j for j in jobs if j.status is JobStatus.DONE], place.output_dir)
     waiting = [job for job in jobs if job.status is JobStatus.DOWNLOADING]
-    if not flawed and not waiting:
+    left = [job for job in jobs if job.status in AT_RUNWAY and job.task_id is not None]
+    if not flawed and not waiting and not left:
         return FetchResult(batch=batch, jobs=())
     async with open_tools(store, place) as tools:
-        if waiting:
+        if waiting or left:
             await check_key(store, batch, place.settings.need_key(), tools.api)
         mender = Mender(tools, is_ours=await _is_known_key(store, batch, place.settings))
         work = [asyncio.create_task(mender.collect(job)) for job in waiting]
+        work += [asyncio.create_task(mender.follow(job)) for job in left]
         work += [asyncio.create_task(mender.mend(item)) for item in flawed]
         try:
             found = await asyncio.gather(*work)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runner.clock import Clock
 from runner.core.outcome import Reason
-from runner.errors import StoreBusy, StoreGone, StoreLocked
+from runner.errors import DiskFull, StoreBusy, StoreGone, StoreLocked
 from runner.store.lease import Lease
 
 from .control import RunControl
@@ -32,7 +32,7 @@ async def keep_lease(lease: Lease, state: Path, control: RunControl, *, clock: C
             )
         try:
             await lease.beat()
-        except StoreBusy:
+        except (StoreBusy, DiskFull):
             continue
         except StoreLocked as error:
             control.stop(Reason(exit_code=error.exit_code, message=error.message, hint=error.hint))

@@ -13,7 +13,7 @@ from runner.core.job import Job
 from runner.core.limits import Bounds
 from runner.core.plan import Plan, changes, plan
 from runner.engine.scheduler import Scheduler
-from runner.errors import StaleJob
+from runner.errors import StaleJob, UsageError
 from runner.settings import Settings
 from runner.store.store import JobStore
 
@@ -108,11 +108,30 @@ class LiveRun:
                 return planned
         raise AssertionError("the last try returns or raises")
 
+    def _fixed_for_this_run(self, fresh: Project) -> list[str]:
+        """What a run takes over when it begins, and the manifest says otherwise now."""
+        was, now = self.project.manifest, fresh.manifest
+        pairs = {
+            "`schedule`": (was.schedule, now.schedule),
+            "`halt`": (was.halt, now.halt),
+            "`retry`": (was.retry, now.retry),
+            "`account`": (was.account, now.account),
+            "`output.dir`": (was.output.dir, now.output.dir),
+        }
+        return [name for name, (before, after) in pairs.items() if before != after]
+
     async def _reload(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take the manifest as it is on disk now; what is at Runway is collected as submitted."""
         fresh = await asyncio.to_thread(load_project, self.project.path, self._settings)
         if fresh.batch != self.project.batch:
             return {"error": f"the manifest names another batch now: {fresh.batch}", "hint": ""}
+        fixed = self._fixed_for_this_run(fresh)
+        if fixed:
+            return {
+                "error": f"a run that is under way cannot change {', '.join(fixed)}",
+                "hint": "stop it with Ctrl-C and run again; what is at Runway goes on meanwhile",
+                "exit_code": UsageError.exit_code,
+            }
         self.project = replace(fresh, output_dir=self.project.output_dir, state=self.project.state)
         given = data.get("max_credits")
         planned = await self._replan(self._run_cap if given is None else int(given))

@@ -13,10 +13,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from runner.core.events import Reopened
-from runner.core.job import Job, JobStatus
+from runner.core.job import AT_RUNWAY, Job, JobStatus
 from runner.core.task import Task, TaskStatus
 from runner.downloads.aside import move_aside
 from runner.engine.collecting import Collector
+from runner.engine.polling import Poller
 from runner.engine.tools import Tools
 from runner.errors import (
     AccountError,
@@ -40,6 +41,7 @@ class Fate(StrEnum):
     FETCHED = "fetched"
     GONE = "gone"  # Runway no longer has the outputs: only making it again brings them back
     LATER = "later"  # could not be fetched now
+    ENDED = "ended"  # the task has ended at Runway, and made nothing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +63,26 @@ class Mender:
         self._api = RetryingApi(tools.api, clock=tools.clock, rng=tools.rng)
         self._reads = asyncio.Semaphore(READS_AT_ONCE)
         self._collector = Collector(tools, disk_full=lambda _: None)
+        self._poller = Poller(tools, lambda _job, _task: None)
         self.refused: AccountError | None = None
+
+    async def follow(self, job: Job) -> FetchedJob:
+        """Look once at a task that a run has left at Runway; collect it where it has succeeded."""
+        if self.refused is not None:
+            return FetchedJob(job=job, fate=Fate.LATER, reason=self.refused.message)
+        try:
+            async with self._reads:
+                job = await self._poller.read_once(job)
+        except TransientApiError as error:
+            return FetchedJob(job=job, fate=Fate.LATER, reason=error.message)
+        except AccountError as error:
+            self.refused = error
+            return FetchedJob(job=job, fate=Fate.LATER, reason=error.message)
+        if job.status is JobStatus.DOWNLOADING:
+            return await self.collect(job)
+        if job.status in AT_RUNWAY:
+            return FetchedJob(job=job, fate=Fate.LATER, reason="still at Runway")
+        return FetchedJob(job=job, fate=Fate.ENDED, reason=job.error.message if job.error else "")
 
     async def collect(self, job: Job, task: Task | None = None) -> FetchedJob:
         """Download what is not here yet; the task is read where it is not given."""

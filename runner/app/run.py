@@ -7,7 +7,7 @@ import random
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.clock import Clock, ServiceClock, SystemClock
@@ -182,7 +182,7 @@ class _Run:
         await check_key(store, self.project.batch, self.settings.need_key(), tools.api)
         await store.note_reading(self.project.batch, reading)
         await live.apply(planned, run_cap)
-        rules = rules_of(self.project, self.options, self.clock.now())
+        rules = rules_of(self.project, self._options_by_service(), self.clock.now())
         scheduler = Scheduler(tools, slots, rules, self.onlookers)
         live.attach(scheduler)
         self.control.attach(scheduler)
@@ -199,6 +199,13 @@ class _Run:
             return await scheduler.run()
         finally:
             obeying.cancel()
+
+    def _options_by_service(self) -> RunOptions:
+        """Flags were read by the machine's clock, the run goes by the service's."""
+        deadline = self.options.deadline
+        if deadline is None:
+            return self.options
+        return replace(self.options, deadline=self.clock.here(deadline))
 
     def _tools(self, store: JobStore) -> AbstractAsyncContextManager[Tools]:
         place = Workplace(

@@ -10,6 +10,7 @@ from runner.core.job import AT_RUNWAY, Job, JobStatus
 from runner.core.plan import Plan
 
 _LOST = frozenset({JobStatus.FAILED, JobStatus.SKIPPED})
+_RESTING = frozenset({JobStatus.HELD, JobStatus.CANCELLED})  # until a person says otherwise
 _QUEUED = AT_RUNWAY - {JobStatus.RUNNING}
 
 
@@ -19,6 +20,7 @@ class _Seen:
     status: JobStatus
     hold: int
     charged: int
+    version: int = 0  # events of the job so far
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +56,10 @@ class Board:
             self._put(entry.spec.id, _Seen(entry.spec.lane, entry.status, hold, charged))
 
     def note(self, job: Job) -> None:
-        """A job has changed."""
-        self._put(job.id, _Seen(job.lane, job.status, job.hold, job.charged))
+        """A job has changed; what is older than what is known says nothing."""
+        before = self._jobs.get(job.id)
+        if before is None or job.version >= before.version:
+            self._put(job.id, _Seen(job.lane, job.status, job.hold, job.charged, job.version))
 
     def _put(self, job_id: str, seen: _Seen) -> None:
         before = self._jobs.get(job_id)
@@ -76,10 +80,17 @@ class Board:
     def count(self, *statuses: JobStatus) -> int:
         return sum(n for (_, status), n in self._counts.items() if status in statuses)
 
+    def statuses(self) -> dict[JobStatus, int]:
+        """Jobs by status; a status that no job has is left out."""
+        found: Counter[JobStatus] = Counter()
+        for (_, status), number in self._counts.items():
+            found[status] += number
+        return {status: number for status, number in found.items() if number}
+
     @property
     def settled(self) -> int:
         """Jobs that this run will not change any more."""
-        return self.count(JobStatus.DONE, JobStatus.IN_DOUBT, *_LOST)
+        return self.count(JobStatus.DONE, JobStatus.IN_DOUBT, *_LOST, *_RESTING)
 
     def lanes(self) -> list[LaneCount]:
         """In the order in which the lanes appeared."""
@@ -119,6 +130,8 @@ class Board:
             "waiting": self.count(JobStatus.PENDING),
             "failed": self.count(*_LOST),
             "in doubt": self.count(JobStatus.IN_DOUBT),
+            "held": self.count(JobStatus.HELD),
+            "cancelled": self.count(JobStatus.CANCELLED),
         }
         some = "".join(f", {number} {word}" for word, number in counts.items() if number)
         return f"{self.count(JobStatus.DONE)} of {self.jobs} done{some}; {self.money()}"

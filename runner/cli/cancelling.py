@@ -11,6 +11,7 @@ from runner.core.cancelling import CancelPlan, Fate
 from runner.core.credits import format_credits
 from runner.core.job import Job
 from runner.core.outcome import Reason, exit_code_of
+from runner.core.summary import jobs_word
 from runner.settings import Settings
 
 from .options import Flags
@@ -83,8 +84,14 @@ def _agree(flags: Flags, planned: CancelPlan, asked: CancelFlags) -> None:
         question = f"give up {_jobs(planned.at_runway)} at Runway and lose up to {lost}?"
         must_agree(flags, question, yes=asked.yes)
     elif not asked.select:
-        question = f"drop {_jobs(planned.unsent)} not sent, and cancel what has not begun of"
-        must_agree(flags, f"{question} {_jobs(planned.at_runway)} at Runway?", yes=asked.yes)
+        must_agree(flags, f"{_question(planned)}?", yes=asked.yes)
+
+
+def _question(planned: CancelPlan) -> str:
+    """Only of what is there."""
+    drop = f"drop {_jobs(planned.unsent)} not sent" if planned.unsent else ""
+    end = f"cancel what has not begun of {_jobs(planned.at_runway)} at Runway"
+    return ", and ".join(part for part in (drop, end if planned.at_runway else "") if part)
 
 
 def _reasons(result: CancelResult, where: str) -> list[Reason]:
@@ -139,4 +146,4 @@ def _result_json(result: CancelResult) -> dict[str, Any]:
 
 
 def _jobs(jobs: Sequence[Job]) -> str:
-    return "1 job" if len(jobs) == 1 else f"{len(jobs):,} jobs"
+    return jobs_word(len(jobs))

@@ -9,6 +9,7 @@ from runner.core.credits import format_credits
 from runner.core.job import ACTIVE
 from runner.core.plan import Plan
 from runner.core.spending import Consent, Spending, decide_spending
+from runner.core.summary import jobs_word
 from runner.errors import UsageError
 
 from .output import Output
@@ -66,7 +67,7 @@ def cost_line(plan: Plan) -> str:
     if not count:
         under_way = sum(entry.status in ACTIVE for entry in plan.entries)
         return "nothing new to make" + (f"; {under_way:,} to collect" if under_way else "")
-    jobs = "1 job" if count == 1 else f"{count:,} jobs"
+    jobs = jobs_word(count)
     expected, worst = format_credits(cost.expected), format_credits(cost.worst or 0)
     if expected == worst:
         return f"{jobs} to make: {worst}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from runner.core.credits import format_credits
@@ -94,6 +94,12 @@ def clock_time(at: datetime) -> str:
     return f"{at.astimezone():%H:%M:%S}"
 
 
+def _until(at: datetime, now: datetime) -> str:
+    """With the date where it is not within a day."""
+    is_soon = at - now < timedelta(hours=20)
+    return clock_time(at) if is_soon else f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def _words(job: Job, event: Event) -> tuple[str, str]:
     match event:
         case TaskAccepted():
@@ -106,13 +112,15 @@ def _words(job: Job, event: Event) -> tuple[str, str]:
             files = ", ".join(output.path for output in job.outputs)
             return "done", f"{files}, {format_credits(job.charged)}"
         case RetryScheduled() | SubmitRefused():
-            until = clock_time(event.not_before)
+            until = _until(event.not_before, event.at)
             return "again", f"not before {until}: {event.code}: {event.reason}"
         case DownloadDelayed():
-            return "download again", f"not before {clock_time(event.not_before)}: {event.reason}"
+            until = _until(event.not_before, event.at)
+            return "download again", f"not before {until}: {event.reason}"
         case GaveUp():
             charged = f", {format_credits(job.charged)} charged" if job.charged else ""
-            return "failed", f"{event.code}: {event.reason}{charged}"
+            # Runway's sentences end in a full stop, ours do not
+            return "failed", f"{event.code}: {event.reason.rstrip('.')}{charged}"
         case SubmitUnknown():
             return "in doubt", f"{event.reason}; {format_credits(job.hold)} held"
         case Skipped():

@@ -22,6 +22,9 @@ from .output import Output, clean
 from .run_request import RunRequest, purse_of
 from .show_status import counts_line, money_lines
 
+#: what became of the jobs, in the words of `plan`
+_WORDS = {"keep": "kept", "edit": "changed", "orphan": "orphaned"}
+
 
 async def join_run(
     flags: Flags, request: RunRequest, project: Project, run: StoredRun
@@ -38,7 +41,7 @@ async def join_run(
     agreed = agree(plan, purse_of(flags, request, project), out, _ask)
     cap = await _cap(request, plan, project, run, agreed)
     handed = await hand_over(project, run, cap, clock=clock)
-    counts = ", ".join(f"{n:,} {word}" for word, n in handed.actions.items())
+    counts = ", ".join(f"{n:,} {_WORDS.get(word, word)}" for word, n in handed.actions.items())
     out.say(f"taken over: {counts or 'no jobs'}; Ctrl-C ends the watching only")
     if request.jobs:
         out.hint("-j was not handed over: `runway-batch limits set` changes a live run")

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -30,6 +31,23 @@ _CONTROL = re.compile(
 )
 
 
+# messages from below the command line name moments so
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?) UTC\b")
+
+
+def local_times(text: str) -> str:
+    """`2026-01-02 03:10 UTC` as the clock of the person shows it; JSON keeps what it says."""
+    return _MOMENT.sub(_here, text)
+
+
+def _here(found: re.Match[str]) -> str:
+    try:
+        at = datetime.fromisoformat(f"{found[1]} {found[2]}+00:00").astimezone()
+    except (ValueError, OverflowError):
+        return found[0]  # only looks like a moment
+    return f"{at:%Y-%m-%d %H:%M:%S}" if found[2].count(":") > 1 else f"{at:%Y-%m-%d %H:%M}"
+
+
 def clean(text: str) -> str:
     """One line without control characters: nobody else moves the cursor or forges a line."""
     return _CONTROL.sub(" ", text).rstrip()
@@ -45,12 +63,12 @@ class Output:
 
     def data(self, line: str = "") -> None:
         """A line of the result, on stdout."""
-        _write(sys.stdout, clean(line))
+        _write(sys.stdout, clean(local_times(line)))
 
     def say(self, line: str) -> None:
         """Talk, on stderr."""
         if not self.quiet:
-            _write(sys.stderr, clean(line))
+            _write(sys.stderr, clean(local_times(line)))
 
     def warning(self, message: str) -> None:
         if not self.quiet:
@@ -106,7 +124,7 @@ class Output:
     def _labelled(self, label: str, colour: str, message: str) -> None:
         if _is_colourful(sys.stderr):
             label = click.style(label, fg=colour, bold=True)
-        _write(sys.stderr, f"{label}: {clean(message)}")
+        _write(sys.stderr, f"{label}: {clean(local_times(message))}")
 
 
 def table_lines(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

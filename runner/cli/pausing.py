@@ -10,7 +10,6 @@ from runner.core.credits import format_credits
 from runner.core.job import Job
 
 from .options import Flags
-from .output import Output
 from .places import after, find, run_command
 
 
@@ -55,7 +54,10 @@ async def resume_batch(flags: Flags, batch: str | None, *, emulator: bool) -> in
             else f"{len(found.released):,} held jobs are"
         )
         out.data(f"{jobs} released: {format_credits(worst)} at worst")
-    _say_next(out, batch, live=found.live, emulator=emulator)
+    if found.live:
+        out.say("the live run goes on by itself")
+    else:
+        out.hint(f"go on: {run_command(batch, emulator=emulator, manifest=ref.manifest)}")
     return 0
 
 
@@ -71,18 +73,12 @@ async def retry_jobs(
     for job in jobs:
         out.data(f"queued {job.id}: {format_credits(job.spec.reserve)} at worst")
     if jobs:
-        out.hint(f"go on: {run_command(batch, emulator=emulator)}")
+        out.hint(f"go on: {run_command(batch, emulator=emulator, manifest=ref.manifest)}")
     else:
         out.data("no failed or held jobs")
+        out.hint("cancelled ones are queued by name: `-s state:cancelled`")
     return 0
 
 
 def priced(jobs: Sequence[Job]) -> list[dict[str, Any]]:
     return [{"id": job.id, "credits": job.spec.reserve} for job in jobs]
-
-
-def _say_next(out: Output, batch: str | None, *, live: bool, emulator: bool) -> None:
-    if live:
-        out.say("the live run goes on by itself")
-    else:
-        out.hint(f"go on: {run_command(batch, emulator=emulator)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,8 +100,8 @@ async def find_all(flags: Flags, target: str | None, *, emulator: bool) -> tuple
 
     settings = _settings_of(flags, target, emulator)
     if target is None:
-        state, names, _ = await find_batches(None, settings, here=Path())
-        return state, names[0] if len(names) == 1 else None
+        state, batches, _ = await find_batches(None, settings, here=Path())
+        return state, batches[0].name if len(batches) == 1 else None
     ref = await find_batch(target, settings, here=Path())
     return ref.state, ref.name
 
@@ -131,10 +132,25 @@ def after(target: str | None, *, emulator: bool) -> str:
     return (f" {target}" if target else "") + _emulator_flag(emulator)
 
 
-def run_command(target: str | None, *, emulator: bool) -> str:
-    """The command that goes on with a batch; without a known file the person fills it in."""
-    is_file = target is not None and Path(target).suffix in {".yaml", ".yml"}
-    return f"runway-batch run {target if is_file else 'FILE'}{_emulator_flag(emulator)}"
+def run_command(target: str | None, *, emulator: bool, manifest: str = "") -> str:
+    """The command that goes on with a batch.
+
+    Args:
+        target: what the person named, if anything; a file is said as they said it.
+        emulator: it ran on the emulator.
+        manifest: of the batch, as the state file knows it; without it the person fills it in.
+    """
+    if target is not None and Path(target).suffix in {".yaml", ".yml"}:
+        file = target
+    else:
+        file = _shortest(Path(manifest)) if manifest else "FILE"
+    return f"runway-batch run {shlex.quote(file)}{_emulator_flag(emulator)}"
+
+
+def _shortest(path: Path) -> str:
+    """As short as it can be said from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _emulator_flag(emulator: bool) -> str:

@@ -10,9 +10,10 @@ from runner.app.project import caps_of, caps_used, load_project, plan_project
 from runner.core.outcome import Reason
 from runner.errors import CapReached
 
+from .caps import cap_words
 from .options import Flags
 from .places import emulator_home, emulator_settings
-from .show_plan import cap_words, plan_json, show_plan
+from .show_plan import plan_json, show_plan
 from .show_run import reason_errors
 
 

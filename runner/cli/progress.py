@@ -23,6 +23,7 @@ from runner.ports import Listener
 from .board import Board
 from .event_text import CHANGES, TROUBLE, clock_time, event_json, event_line
 from .output import Output, clean
+from .quotas import wait_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -108,9 +109,8 @@ class RunDisplay:
             self._out.say(f"{clock_time(now)} held: {notice.message}")
             self._out.hint(notice.hint)
         elif notice.until is None or notice.until - now > LONG_WAIT:
-            until = f", until {clock_time(notice.until)}" if notice.until else ""
-            where = notice.lane or "everything"
-            self._out.say(f"{clock_time(now)} waiting {where}: {notice.reason}{until}")
+            where = f" {notice.lane}" if notice.lane else ""
+            self._out.say(f"{clock_time(now)} waiting{where}: {wait_line(notice, now)}")
 
     def _stats(self) -> None:
         self._out.say(f"{clock_time(self._clock.now())} {self._board.line()}")

@@ -1,11 +1,14 @@
-"""Daily quotas and moments, for people and for scripts."""
+"""Daily quotas, waits and moments, for people and for scripts."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
+from runner.app.local_zone import LocalZone
+from runner.core.commands import Wait
 from runner.core.quota import DailyQuota
+from runner.core.waiting import Surroundings, wait_words
 
 
 def quota_json(quota: DailyQuota) -> dict[str, Any]:
@@ -24,6 +27,11 @@ def quota_words(quota: DailyQuota) -> str:
     others = f", {quota.by_others:,} by others" if quota.by_others else ""
     due = f", the next one at {local_time(quota.frees_at)}" if quota.frees_at else ""
     return f"{quota.used:,} of {quota.most or 0:,} used in 24 hours{others}{due}"
+
+
+def wait_line(wait: Wait, now: datetime) -> str:
+    """`daily quota until 2026-01-03 03:10: 50 of 50 used`, where the person is."""
+    return wait_words(wait, Surroundings(now=now, local=LocalZone()))
 
 
 def local_time(at: datetime) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.app.adopting import adopt
+from runner.app.batch import BatchRef
 from runner.app.evidence import Doubts, Unproven, look_into, settle_by_evidence
 from runner.app.settling import jobs_in_doubt, resolve
 from runner.core.credits import format_credits
@@ -78,7 +79,7 @@ async def by_evidence(flags: Flags, where: Where, job_id: str | None) -> int:
         for job in settled:
             out.data(f"{job.id} {_SAID[Verdict.NOT_ARRIVED]}")
         if settled:
-            out.hint(f"go on: {run_command(where.batch, emulator=where.emulator)}")
+            out.hint(f"go on: {_run(where, ref)}")
         elif not left:
             out.data("nothing is in doubt")
         for job in left:
@@ -102,8 +103,12 @@ async def settle(
         return 0
     out.data(f"{job.id} {_SAID[verdict]}; {format_credits(job.charged)} charged so far")
     if verdict is not Verdict.LOST:
-        out.hint(f"go on: {run_command(where.batch, emulator=where.emulator)}")
+        out.hint(f"go on: {_run(where, ref)}")
     return 0
+
+
+def _run(where: Where, ref: BatchRef) -> str:
+    return run_command(where.batch, emulator=where.emulator, manifest=ref.manifest)
 
 
 async def _settings(flags: Flags, where: Where) -> Settings:

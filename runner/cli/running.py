@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from runner.core.plan import Plan
 from runner.settings import Settings
 
 from .board import Board
+from .catching_up import keep_up
 from .consent import agree
 from .emulator_process import ensure_emulator
 from .joining import join_run
@@ -84,17 +86,21 @@ async def _run(
             display.begin()
             return cap
 
-        with watch.watching(), stopper.leaving():
-            return await run_batch(
-                project,
-                settings,
-                gate,
-                options=options_of(request, clock.now()),
-                listeners=display.listeners,
-                onlookers=[display.on_notice],
-                control=control,
-                clock=clock,
-            )
+        others = asyncio.create_task(keep_up(board, project.state, project.batch, clock=clock))
+        try:
+            with watch.watching(), stopper.leaving():
+                return await run_batch(
+                    project,
+                    settings,
+                    gate,
+                    options=options_of(request, clock.now()),
+                    listeners=display.listeners,
+                    onlookers=[display.on_notice],
+                    control=control,
+                    clock=clock,
+                )
+        finally:
+            others.cancel()
 
 
 def show_warnings(out: Output, project: Project) -> None:

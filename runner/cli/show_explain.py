@@ -75,7 +75,8 @@ def _facts(found: Explanation) -> Iterator[str]:
     flags = "".join(f", {word}" for word in ("stale", "orphaned") if getattr(job, word))
     yield f"{job.id}: {job.status.value.replace('_', ' ')}{flags}"
     if found.reason:
-        yield f"waits     {found.reason}"
+        full = f": {job.lane} has as many tasks at Runway as it may, see `runway-batch limits`"
+        yield f"waits     {found.reason}{full if found.reason == 'slot' else ''}"
     elif job.error:
         yield f"why       {job.error.code}: {job.error.message}"
     yield f"money     {money_words(job)}"
@@ -112,13 +113,21 @@ def _attempts(found: Explanation) -> Iterator[str]:
         else:
             money = f"{format_credits(attempt.charged)} charged"
         at = f"{attempt.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
-        yield f"attempt   {attempt.number}: {at}, {task}, {attempt.outcome}, {money}"
+        yield f"attempt   {attempt.number}: {at}, {task}, {_outcome(found, attempt)}, {money}"
+
+
+def _outcome(found: Explanation, attempt: Attempt) -> str:
+    if attempt.charged is not None:
+        return attempt.outcome
+    return "no answer" if found.job.status is JobStatus.IN_DOUBT else "not ended yet"
 
 
 def next_commands(found: Explanation, batch: str | None, *, emulator: bool) -> Iterator[str]:
     """What to type, if anything has to be typed at all."""
     job = found.job
-    run, here = run_command(batch, emulator=emulator), after(batch, emulator=emulator)
+    manifest = found.batch.manifest if found.batch else ""
+    run = run_command(batch, emulator=emulator, manifest=manifest)
+    here = after(batch, emulator=emulator)
     again = f"runway-batch retry{here} -s {job.id}"
     match job.status:
         case JobStatus.IN_DOUBT:

@@ -10,14 +10,15 @@ from typing import Any
 
 from runner.app.ledger_view import LedgerView, read_ledger
 from runner.core.credits import CREDITS_PER_DOLLAR, format_credits
+from runner.core.ledger import Cap
 from runner.errors import UsageError
 from runner.store.accounting import By, LedgerRow
 from runner.store.runs import StoredRun
 
+from .caps import cap_words, in_order, is_of_run
 from .options import Flags
 from .output import Output, clean
 from .places import find_all
-from .show_plan import cap_words
 
 #: cells that begin so are formulas to a spreadsheet
 _FORMULA = ("=", "+", "-", "@")
@@ -65,11 +66,32 @@ def show_ledger(view: LedgerView, out: Output) -> None:
         for amount, word in ((total.reserved, "reserved"), (total.in_doubt, "in doubt"))
         if amount
     ]
-    out.data(f"total: {', '.join(parts)}, {total.attempts:,} attempts")
-    for batch, cap in view.caps:
-        of = "" if view.batch else f" of {batch}"
-        left = f"{format_credits(cap.used)} of {format_credits(cap.limit)} used"
-        out.data(f"cap {cap_words(cap.name)}{of}: {left}, {format_credits(cap.available)} left")
+    attempts = "1 attempt" if total.attempts == 1 else f"{total.attempts:,} attempts"
+    out.data(f"total: {', '.join(parts)}, {attempts}")
+    _show_caps(view, out)
+
+
+def _show_caps(view: LedgerView, out: Output) -> None:
+    """Batch by batch, with the batch's name only where there are several."""
+    if not view.caps:
+        return
+    batches = dict.fromkeys(batch for batch, _ in view.caps)
+    rows = [
+        (batch, _cap_name(cap), *(format_credits(n) for n in (cap.used, cap.limit, cap.available)))
+        for batch in batches
+        for cap in in_order(cap for of, cap in view.caps if of == batch)
+    ]
+    headers = ("batch", "cap", ">used", ">of", ">left")
+    out.data()
+    if view.batch is None:
+        out.table(headers, rows)
+    else:
+        out.table(headers[1:], [row[1:] for row in rows])
+
+
+def _cap_name(cap: Cap) -> str:
+    """The ledger outlives runs."""
+    return "latest run" if is_of_run(cap) else cap_words(cap.name)
 
 
 def _name(view: LedgerView, row: LedgerRow, runs: dict[str, StoredRun]) -> str:

@@ -10,11 +10,11 @@ from runner.app.limits_view import LimitsView, read_limits, set_limits
 from runner.core.credits import format_credits
 from runner.errors import UsageError
 
+from .caps import cap_words, in_order, is_of_run
 from .options import Flags
 from .output import Output
 from .places import find
 from .quotas import quota_json
-from .show_plan import cap_words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,11 +77,14 @@ def show_limits(view: LimitsView, out: Output) -> None:
         for lane, row in _lanes(view).items()
         if lane in view.used_lanes or row["at_runway"] or row["bound"] is not None
     ]  # fmt: skip
-    out.table(("model", ">bound", ">account", ">in use", "in 24 hours"), rows)
+    out.table(("model", ">bound", ">account", ">at Runway", "in 24 hours"), rows)
     out.data()
     total = "no bound" if view.total is None else f"at most {view.total}"
-    out.data(f"tasks at Runway: {sum(view.at_runway.values())}, {total} in the manifest")
-    for cap in view.caps:
+    told = "; the live run may have been told others" if view.live else ""
+    out.data(f"tasks at Runway: {sum(view.at_runway.values())}, {total} in the manifest{told}")
+    for cap in in_order(view.caps):
+        if is_of_run(cap) and not view.live:
+            continue
         used = f"{format_credits(cap.used)} of {format_credits(cap.limit)} used"
         out.data(f"cap {cap_words(cap.name)}: {used}")
     if view.reading is None:

@@ -12,15 +12,13 @@ from runner.app.forecast import QuotaForecast
 from runner.core.credits import format_credits
 from runner.core.job import ACTIVE
 from runner.core.plan import Action, Plan, PlanEntry
+from runner.core.summary import jobs_word
 from runner.errors import Problem
 
+from .caps import cap_words
 from .output import Output
 from .quotas import iso, local_time, quota_json, quota_words
 
-_CAP_WORDS = {
-    "run": "this run", "day": "24 hours", "month": "30 days",
-    "balance": "what the account has to spare",
-}  # fmt: skip
 #: ids named in one line
 MOST_IDS = 5
 
@@ -152,7 +150,7 @@ def _cost_lines(plan: Plan) -> list[str]:
     text = format_credits(cost.expected)
     if not cost.low == cost.expected == worst:
         text += f" expected, {format_credits(cost.low)} at best, {format_credits(worst)} at worst"
-    jobs = f"{len(plan.starting):,} of {len(plan.entries):,} jobs"
+    jobs = f"{len(plan.starting):,} of {jobs_word(len(plan.entries))}"
     return [f"to make   {jobs}", f"cost      {text}"]
 
 
@@ -170,11 +168,6 @@ def _quota_line(found: QuotaForecast) -> str:
     return (
         f"{text}; the last of {found.starting:,} jobs starts about {local_time(found.last_start)}"
     )
-
-
-def cap_words(name: str) -> str:
-    """A cap's name for people: those of runs carry an id that says nothing to them."""
-    return _CAP_WORDS.get(name.partition(":")[0], name)
 
 
 def _notes(plan: Plan) -> Iterable[str]:

@@ -20,7 +20,7 @@ from .show_status import collect_by, counts_line, failure_lines, hours_left, mon
 #: exit code of a reason as a stable word for scripts
 CODES = {
     3: "failed", 4: "account", 5: "service", 6: "locked", 7: "halted", 8: "budget", 10: "time",
-    11: "in_doubt", 130: "interrupted", 143: "interrupted",
+    11: "needs_a_person", 130: "interrupted", 143: "interrupted",
 }  # fmt: skip
 
 
@@ -99,7 +99,8 @@ def show_ending(ending: Ending, out: Output) -> None:
 
 def _show_reasons(ending: Ending, out: Output) -> None:
     for reason in ending.result.reasons:
-        out.warning(reason.message)
+        # cron runs with `-q`, and its mail has to say why
+        (out.error if out.quiet else out.warning)(reason.message)
     for line in next_commands(ending):
         out.hint(line)
 
@@ -121,14 +122,24 @@ def next_commands(ending: Ending) -> list[str]:
     """What to type next, most urgent first."""
     codes = {reason.exit_code for reason in ending.result.reasons}
     found = []
-    if 11 in codes:
+    counts = ending.result.summary
+    if counts.count(JobStatus.IN_DOUBT):
         found.append(f"settle what is in doubt: runway-batch resolve{ending.suffix}")
+    if counts.count(JobStatus.HELD):
+        found.append(f"change what held jobs share, or: runway-batch resume{ending.flags}")
     if codes & {130, 143, 5}:
         found.append(f"go on: runway-batch run{ending.flags}")
-    if 8 in codes:
-        found.append(f"raise the budget, then go on: runway-batch run{ending.flags}")
+    found += _more_room(ending)
     if 3 in codes:
         found.append(f"try failed jobs again: runway-batch retry{ending.flags}")
     # these name no command: what they say is all there is
-    found += [reason.hint for reason in ending.result.reasons if reason.exit_code in {4, 7, 10}]
-    return [line for line in found if line]
+    told = {4, 7} if codes & {130, 143, 5} else {4, 7, 10}
+    found += [reason.hint for reason in ending.result.reasons if reason.exit_code in told]
+    return [line for line in dict.fromkeys(found) if line]
+
+
+def _more_room(ending: Ending) -> list[str]:
+    """Which cap to raise and where, as the cap itself says it, and the command to go on with."""
+    again = f"runway-batch run{ending.flags}"
+    hints = [reason.hint for reason in ending.result.reasons if reason.exit_code == 8]
+    return [f"{hint or 'raise the budget, then run again'}: {again}" for hint in hints]

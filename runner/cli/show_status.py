@@ -12,9 +12,10 @@ from runner.core.job import ACTIVE, Job, JobStatus
 from runner.core.lifecycle import OUTPUT_LIFE
 from runner.core.summary import BatchSummary, job_json, summary_json
 
+from .caps import cap_words, in_order, is_of_run
 from .output import Output
-from .quotas import iso, local_time, quota_json, quota_words
-from .show_plan import cap_words, names_of
+from .quotas import iso, quota_json, quota_words, wait_line
+from .show_plan import names_of
 
 #: the order in which counts are shown
 _ORDER = (
@@ -48,12 +49,15 @@ def status_json(status: BatchStatus, *, state: str) -> dict[str, Any]:
     }
 
 
-def show_status(status: BatchStatus, out: Output, *, suffix: str = "", fold: bool = False) -> None:
+def show_status(
+    status: BatchStatus, out: Output, *, now: datetime, suffix: str = "", fold: bool = False
+) -> None:
     """Table, numbers, and the ways out of what needs a person.
 
     Args:
         status: the batch.
         out: where it is shown.
+        now: what is far away is said with its date.
         suffix: what commands about its jobs need to find it again.
         fold: finished jobs of a long list are counted, not listed.
     """
@@ -67,7 +71,7 @@ def show_status(status: BatchStatus, out: Output, *, suffix: str = "", fold: boo
     live = ", a run works on it" if status.live else ""
     paused = ", paused" if status.batch and status.batch.paused_at else ""
     out.data(f"{status.summary.batch}: {counts_line(status.summary)}{live}{paused}")
-    for line in (*money_lines(status.summary, of_run=status.live), *wait_lines(status)):
+    for line in (*money_lines(status.summary, of_run=status.live), *wait_lines(status, now)):
         out.data(line)
     jobs = [line.job for line in status.jobs]
     for line in ways_out([job for job in jobs if job.status is JobStatus.IN_DOUBT], suffix):
@@ -125,22 +129,21 @@ def money_lines(summary: BatchSummary, *, of_run: bool) -> list[str]:
     if summary.cap is not None:
         parts.append(f"of {format_credits(summary.cap.limit)}")
     lines = ["credits: " + ", ".join(parts)]
-    for cap in summary.caps:
-        is_run = cap.name.startswith("run:")
-        if cap.name == "batch" or (is_run and not of_run):
+    for cap in in_order(summary.caps):
+        if cap.name == "batch" or (is_of_run(cap) and not of_run):
             continue
-        name = "of this run" if is_run else cap_words(cap.name)
+        name = cap_words(cap.name)
         lines.append(f"cap {name}: {format_credits(cap.used)} of {format_credits(cap.limit)}")
     return lines
 
 
-def wait_lines(status: BatchStatus) -> Iterator[str]:
+def wait_lines(status: BatchStatus, now: datetime) -> Iterator[str]:
     """Why nothing starts, and how the daily quotas of the batch's models stand."""
     for wait in status.waits:
-        until = f" until {local_time(wait.until)}" if wait.until else ""
-        yield f"waits {wait.lane or 'all'}: {wait.reason}{until}"
+        lane = f" {wait.lane}" if wait.lane else ""
+        yield f"waits{lane}: {wait_line(wait, now)}"
     lanes = {line.job.lane for line in status.jobs}
-    for quota in status.quotas.values():
+    for quota in sorted(status.quotas.values(), key=lambda quota: quota.lane):
         if quota.lane in lanes and quota.most is not None:
             yield f"quota {quota.lane}: {quota_words(quota)}"
 
@@ -162,7 +165,7 @@ def failures(jobs: Iterable[Job]) -> Mapping[str, list[str]]:
     causes: dict[str, list[str]] = {}
     for job in jobs:
         if job.status in {JobStatus.FAILED, JobStatus.SKIPPED}:
-            cause = f"{job.error.code}: {job.error.message}" if job.error else "unknown"
+            cause = f"{job.error.code}: {job.error.message}".rstrip(".") if job.error else "unknown"
             causes.setdefault(cause, []).append(job.id)
     return dict(sorted(causes.items(), key=lambda item: -len(item[1])))
 

@@ -60,8 +60,8 @@ class Stopper:
         downloads = self._board.count(JobStatus.DOWNLOADING)
         under_way = self._board.count(JobStatus.SUBMITTING) + downloads
         left = self._board.count(*AT_RUNWAY)
-        waiting = f"; {under_way} creates and downloads under way may end" if under_way else ""
-        going = "1 goes on" if left == 1 else f"{left} go on"
+        waiting = f"; creates and downloads under way ({under_way:,}) may end" if under_way else ""
+        going = {0: "nothing is", 1: "1 goes on"}.get(left, f"{left:,} go on")
         return f"{name}: nothing more is sent, {going} at Runway{waiting}; again to leave now"
 
     @staticmethod

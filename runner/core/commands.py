@@ -35,6 +35,6 @@ class Wait:
     """Why a run starts nothing, in one lane or (empty) in all, for whoever looks."""
 
     lane: str
-    code: str  # quota, back-off, probe, evidence, group, budget, window, disk, download, paused
+    code: str  # quota, back-off, probe, evidence, group, budget, window, disk, download, paused, …
     reason: str
     until: datetime | None = None

@@ -254,16 +254,11 @@ def _taken(entry: Entry, reading: Reading) -> int | None:
 def _counted(evidence: Evidence, last: Compared) -> str:
     if last.creates is None:
         return "Runway does not count this model's creates"
-    doubts = f"{evidence.doubts} in doubt"
+    counted = f"creates since the reading before, as Runway counts: {last.creates}"
+    doubts = f"in doubt: {evidence.doubts}"
     if last.creates_expected is None:
-        return (
-            f"Runway counted {last.creates} creates since the last reading before; how many of"
-            f" them are known is not certain; {doubts}"
-        )
-    return (
-        f"Runway counted {last.creates} creates since the last reading before,"
-        f" {last.creates_expected} of them are known; {doubts}"
-    )
+        return f"{counted}; how many of them are known is not certain; {doubts}"
+    return f"{counted}; known: {last.creates_expected}; {doubts}"
 
 
 def _balanced(last: Compared) -> str:

@@ -67,7 +67,7 @@ class Group:
         than that are lost to one cause.
         """
         if self.kind is GroupKind.PRICE:
-            return PRICE_PROBES_AT_ONCE
+            return PRICE_PROBES_AT_ONCE if refused < PRICE_PROBES else 0
         return max(0, refusals - refused)
 
     def most_refused(self, refusals: int) -> int:

@@ -170,6 +170,7 @@ class Patience:
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         self._silent_since_s: float | None = None
+        self._failed_s = 0.0  # when an answer was missed last
         #: nothing was heard for the whole limit
         self.exhausted = False
 
@@ -179,8 +180,10 @@ class Patience:
 
     def failed(self, now_s: float) -> bool:
         """No answer; True once patience has run out."""
-        if self._silent_since_s is None:
+        nothing_asked = now_s - self._failed_s > self._limit_s  # a sleep is no silence
+        if self._silent_since_s is None or nothing_asked:
             self._silent_since_s = now_s
+        self._failed_s = now_s
         if now_s - self._silent_since_s >= self._limit_s:
             self.exhausted = True
         return self.exhausted

@@ -121,6 +121,15 @@ def parse_duration(text: str) -> float:
     return float(seconds)
 
 
+def duration_words(seconds: float) -> str:
+    """As a flag would say it: `1h30m`, `90s` as `1m30s`, `0s`."""
+    left, found = round(seconds), ""
+    for unit_s, letter in zip(_UNITS_S, "hms", strict=True):
+        count, left = divmod(left, unit_s)
+        found += f"{count}{letter}" if count else ""
+    return found or "0s"
+
+
 def next_time_of_day(at: time, now: datetime, zone: tzinfo) -> datetime:
     """The next instant after `now` at which the clock shows this time."""
     today = now.astimezone(zone).date()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runner.core.job import ACTIVE, Job, JobStatus
@@ -19,6 +19,8 @@ class BatchSummary:
     counts: Mapping[JobStatus, int]
     totals: LedgerTotals
     caps: Sequence[Cap] = ()
+    #: of `counts`, the jobs that are no longer in the manifest
+    orphans: Mapping[JobStatus, int] = field(default_factory=dict)
 
     @property
     def jobs(self) -> int:
@@ -26,6 +28,10 @@ class BatchSummary:
 
     def count(self, *statuses: JobStatus) -> int:
         return sum(self.counts.get(status, 0) for status in statuses)
+
+    def count_wanted(self, *statuses: JobStatus) -> int:
+        """Without those that nobody asks for any more: they rest, and no command starts them."""
+        return self.count(*statuses) - sum(self.orphans.get(status, 0) for status in statuses)
 
     @property
     def cap(self) -> Cap | None:
@@ -41,16 +47,17 @@ def work_left(summary: BatchSummary) -> list[Reason]:
         reasons.append(
             Reason(
                 exit_code=11,
-                message=f"{_jobs(in_doubt)} in doubt: a create may have arrived and been charged",
+                message=f"{jobs_word(in_doubt)} in doubt:"
+                " a create may have arrived and been charged",
                 hint="runway-batch status shows them; runway-batch resolve settles them",
             )
         )
-    held = summary.count(JobStatus.HELD)
+    held = summary.count_wanted(JobStatus.HELD)
     if held:
         reasons.append(
             Reason(
                 exit_code=11,
-                message=f"{_jobs(held)} held, as what they share has failed too often",
+                message=f"{jobs_word(held)} held, as what they share has failed too often",
                 hint="runway-batch explain JOB says why; runway-batch resume releases them",
             )
         )
@@ -59,16 +66,16 @@ def work_left(summary: BatchSummary) -> list[Reason]:
         reasons.append(
             Reason(
                 exit_code=5,
-                message=f"{_jobs(left)} not collected yet; to collect costs nothing",
+                message=f"{jobs_word(left)} not collected yet; to collect costs nothing",
                 hint="run the same command again to collect them",
             )
         )
-    failed = summary.count(JobStatus.FAILED, JobStatus.SKIPPED)
+    failed = summary.count_wanted(JobStatus.FAILED, JobStatus.SKIPPED)
     if failed:
         reasons.append(
             Reason(
                 exit_code=3,
-                message=f"{_jobs(failed)} failed or skipped",
+                message=f"{jobs_word(failed)} failed or skipped",
                 hint="runway-batch status shows why; runway-batch retry tries them again",
             )
         )
@@ -83,13 +90,14 @@ def not_started(jobs: Sequence[Job]) -> list[Reason]:
     return [
         Reason(
             exit_code=5,
-            message=f"{_jobs(len(waiting))} still to make",
+            message=f"{jobs_word(len(waiting))} still to make",
             hint="run the same command again to go on",
         )
     ]
 
 
-def _jobs(count: int) -> str:
+def jobs_word(count: int) -> str:
+    """`1 job`, `1,250 jobs`."""
     return "1 job" if count == 1 else f"{count:,} jobs"
 
 

@@ -17,7 +17,7 @@ from runner.core.quota import DailyQuota
 GROUP = "group"
 _CAP_WORDS = {
     "run": "this run's cap", "day": "the cap of 24 hours", "month": "the cap of 30 days",
-    "balance": "the balance to keep",
+    "balance": "the balance to spare",
 }  # fmt: skip
 
 

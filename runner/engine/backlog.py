@@ -7,7 +7,7 @@ from datetime import datetime
 
 from runner.core.admission import ReadyQueue
 from runner.core.events import Cancelled, Event, GaveUp, Skipped
-from runner.errors import DiskFull
+from runner.errors import DiskFull, StaleJob
 
 from .tools import Tools
 
@@ -26,6 +26,10 @@ class Backlog:
     def look_again(self) -> None:
         """The store was changed by somebody else."""
         self.ready.clear()
+        self._look_for_doomed = True
+
+    def look_for_doomed(self) -> None:
+        """Short commands may have ended jobs that others need."""
         self._look_for_doomed = True
 
     def note(self, event: Event) -> None:
@@ -56,6 +60,8 @@ class Backlog:
             for job, parent in await self._tools.store.doomed(self._tools.batch):
                 try:
                     await self._tools.recorder.record(job, Skipped(at=now, parent=parent))
+                except StaleJob:
+                    self._look_for_doomed = True  # a short command was faster
                 except DiskFull:
                     self._look_for_doomed = True
                     raise

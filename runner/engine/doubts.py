@@ -14,6 +14,8 @@ from datetime import timedelta
 from runner.core.events import Event, Resolved, SubmitUnknown, Verdict
 from runner.core.evidence import APART, evidence_of
 from runner.core.job import Job, JobStatus
+from runner.core.ledger import EntryState
+from runner.core.quota import DAY
 from runner.core.spec import router_of
 from runner.errors import ApiError, DiskFull, StaleJob
 
@@ -87,7 +89,7 @@ class DoubtSettler:
 
     def _take(self, job: Job) -> None:
         router = router_of(job.spec.body)
-        if router is None and not self._rules.exclusive:
+        if router is None and not (self._rules.exclusive and self._is_provable(job)):
             return  # only a person can say
         doubt = _Doubt(job, router, due_s=self._tools.clock.monotonic())
         doubt.due_s += doubt.waits_s[0]
@@ -95,6 +97,22 @@ class DoubtSettler:
         if router is None:
             self._keeper.close_lane(job.lane, "creates in doubt are looked into")
         self._came.set()
+
+    def _is_provable(self, job: Job) -> bool:
+        """The account counts the creates of 24 hours: beyond them nothing proves anything."""
+        now = self._tools.clock.now()
+        return now - (job.since or now) < DAY
+
+    async def forget_settled(self) -> None:
+        """What a person has settled is not looked into any more, and its lane goes on."""
+        known = list(self._open.values())
+        if not known:
+            return
+        left = {job.id for job in await self._tools.store.in_doubt(self._tools.batch)}
+        for doubt in known:
+            if doubt.job.id not in left:
+                self._open.pop(doubt.job.id, None)
+                self._open_lane_of(doubt)
 
     async def watch(self) -> None:
         """Look for proof when it is time, until cancelled."""
@@ -130,20 +148,23 @@ class DoubtSettler:
             doubt.due_s = self._tools.clock.monotonic() + doubt.waits_s[doubt.looks]
         else:
             self._open.pop(doubt.job.id, None)
+        self._open_lane_of(doubt)
+
+    def _open_lane_of(self, doubt: _Doubt) -> None:
         lane = doubt.job.lane
         if not any(d.job.lane == lane and d.router is None for d in self._open.values()):
             self._keeper.open_lane(lane)
 
     async def _judge(self, lane: str) -> None:
         """Release what has provably not arrived."""
+        doubts = [d for d in self._open.values() if d.job.lane == lane and d.router is None]
         since = self._tools.clock.now() - LOOK_BACK
         entries = await self._tools.store.entries(self._tools.batch, since=since)
         readings = await self._tools.store.readings(self._tools.batch, since=since)
         if not evidence_of(lane, entries, readings).not_arrived:
             return
-        for doubt in list(self._open.values()):
-            if doubt.job.lane == lane and doubt.router is None:
-                await self._resolve(doubt.job, Verdict.NOT_ARRIVED)
+        for doubt in doubts:  # those of which the entries tell
+            await self._resolve(doubt.job, Verdict.NOT_ARRIVED)
 
     async def _ask_router(self, router: str) -> None:
         """A router's history names the tasks it made: one that no job has is the lost one."""
@@ -162,9 +183,26 @@ class DoubtSettler:
         near = [request.task_id for request in sent if request.created_at <= at + ROUTER_AFTER]
         if None in near:
             return  # one of them may be ours, and nobody can say which task it is
+        if await self._is_shared(job):
+            return
         unknown = [task for task in near if task and not await self._tools.store.has_task(task)]
         if len(unknown) == 1:
             await self._resolve(job, Verdict.ADOPTED, unknown[0])
+
+    async def _is_shared(self, job: Job) -> bool:
+        """Whether a task that nobody has may belong to another create, of any batch.
+
+        To be asked after the history was read, and before it is asked whose the tasks are.
+        """
+        at = job.since or self._tools.clock.now()
+        since = self._tools.clock.now() - LOOK_BACK
+        return any(
+            entry.answered_at is None
+            or (entry.state is EntryState.IN_DOUBT and entry.intended_at > at - ROUTER_BEFORE * 2)
+            for entry in await self._tools.store.entries(self._tools.batch, since=since)
+            if entry.endpoint == job.spec.endpoint
+            and (entry.batch, entry.job) != (job.batch, job.id)
+        )
 
     async def _resolve(self, job: Job, verdict: Verdict, task_id: str | None = None) -> None:
         current = await self._tools.store.job(self._tools.batch, job.id)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from runner.core.admission import ReadyQueue, admit
 from runner.core.commands import Wait
-from runner.core.events import Event, SubmitRefused, TaskAccepted, Verified
+from runner.core.events import Downloaded, Event, SubmitRefused, TaskAccepted, Verified
 from runner.core.health import LaneHealth
 from runner.core.job import AT_RUNWAY, Job, JobStatus
 from runner.core.limits import Pause, Slots, Terms
@@ -79,7 +79,7 @@ class Gatekeeper:
         if self.paused:
             return Wait(lane="", code="paused", reason="paused: `runway-batch resume` goes on")
         if self._disk_until is not None and self._disk_until > now:
-            return Wait(lane="", code="disk", reason=self._disk_reason, until=self._disk_until)
+            return Wait(lane="", code="disk", reason=self._disk_reason)
         if self.outputs_full:
             return Wait(lane="", code="disk", reason=self.outputs_full)
         window = self._rules.window
@@ -104,7 +104,8 @@ class Gatekeeper:
             return Wait(lane=lane, code="quota", reason=reason, until=quota.frees_at)
         trouble = self.health.closed(lane, now)
         if trouble is not None:
-            return Wait(lane=lane, code="probe", reason=trouble.reason, until=trouble.until)
+            until = trouble.until if trouble.until > now else None  # a probe is under way
+            return Wait(lane=lane, code="probe", reason=trouble.reason, until=until)
         return None
 
     # what was refused
@@ -161,7 +162,7 @@ class Gatekeeper:
     def note(self, job: Job, event: Event, *, before: Job | None) -> None:
         """Learn from what happened to a job; `before` where this run works on it."""
         self.health.note(job, event)
-        if isinstance(event, Verified):
+        if isinstance(event, Verified | Downloaded):
             self.outputs_full = ""
         if isinstance(event, TaskAccepted):
             self._slots.note_created(job.lane)
@@ -192,6 +193,8 @@ class Gatekeeper:
         if len(ready) or self.refusals.held_back():
             if closed is not None and closed.until is not None:
                 yield closed.until
+            if self._disk_until is not None:
+                yield self._disk_until
             for lane in ready.lanes():
                 wait = self._lane_closed(lane, now)
                 if wait is not None and wait.until is not None:
@@ -206,7 +209,7 @@ class Gatekeeper:
         """Why nothing starts, run-wide and lane by lane."""
         closed = self.closed(live, now)
         found = [] if closed is None else [closed]
-        lanes = dict.fromkeys([*ready.lanes(), *self._quotas])
+        lanes = ready.lanes()
         found += [wait for lane in lanes if (wait := self._lane_closed(lane, now)) is not None]
         return [*found, *self.refusals.waits()]
 

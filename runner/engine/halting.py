@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from runner.core.breaker import Breaker, Trip, group_trip, too_many_failures
@@ -83,7 +84,8 @@ class Halter:
     async def _judge_batch(self) -> None:
         if self._limits.failures is None and self._limits.failures_share is None:
             return
-        counts = await self._tools.store.counts(self._tools.batch)
+        counts = Counter(await self._tools.store.counts(self._tools.batch))
+        counts.subtract(await self._tools.store.orphans(self._tools.batch))  # nobody retries them
         why = too_many_failures(counts, self._limits)
         if why and counts.get(JobStatus.PENDING):
             hint = "fix the cause and `runway-batch retry`, or raise `halt.failures`"

@@ -11,6 +11,9 @@ from runner.core.job import ACTIVE, Job, JobStatus
 
 from .waiting import all_ended
 
+#: seconds between two looks at how long may still be waited
+LOOK_S = 1.0
+
 #: takes a job as far as it goes; raises nothing but bugs
 Work = Callable[[Job], Coroutine[None, None, None]]
 
@@ -74,6 +77,10 @@ class LiveJobs:
             if which(live.job):
                 live.coroutine.cancel()
 
-    async def wait(self, seconds: float) -> None:
-        """Until all have ended, or the time is over."""
-        await all_ended(self._clock, [live.coroutine for live in self._live.values()], seconds)
+    async def wait(self, until_s: Callable[[], float]) -> None:
+        """Until all have ended, or the time is over; which time may change meanwhile."""
+        coroutines = [live.coroutine for live in self._live.values()]
+        while (left_s := until_s() - self._clock.monotonic()) > 0:
+            await all_ended(self._clock, coroutines, min(left_s, LOOK_S))
+            if all(coroutine.done() for coroutine in coroutines):
+                return

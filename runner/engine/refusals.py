@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from runner.core.admission import ReadyQueue
 from runner.core.commands import Wait
@@ -20,6 +21,8 @@ from runner.errors import BalanceTooOld, CapReached, GroupFull
 
 #: seconds after which full groups are asked for again: other runs may have emptied them
 OTHERS_S = 5.0
+#: pages of a lane looked through for a job that what keeps back the others does not concern
+PAGES_OF_SOME = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +36,11 @@ class _NoRoom:
     def until(self) -> datetime | None:
         """When there is room by itself."""
         return self.error.until
+
+    @property
+    def stops_lane(self) -> bool:
+        """Whether every job of the lane counts against what is full."""
+        return not (isinstance(self.error, CapReached) and self.error.cap.startswith("tag:"))
 
     def stops(self, job: Job) -> bool:
         """Whether the same cap leaves no room for another job either."""
@@ -77,6 +85,11 @@ class Refusals:
             return False
         return True
 
+    @property
+    def wants_balance(self) -> bool:
+        """Whether a job waits for the account to be read."""
+        return any(isinstance(r.error, BalanceTooOld) for r in self._no_room.values())
+
     def held_back(self) -> Collection[str]:
         """Ids of all that wait here."""
         return self._no_room.keys() | self._parked.keys()
@@ -85,7 +98,13 @@ class Refusals:
         """Lanes of which so many jobs wait here that no more need be read."""
         waiting = Counter(job.lane for job in self._parked.values())
         waiting.update(refusal.job.lane for refusal in self._no_room.values())
-        return {lane for lane, count in waiting.items() if count >= page}
+        # others of the lane may have another tag, or none of the groups: further is looked for them
+        all_alike = Counter(r.job.lane for r in self._no_room.values() if r.stops_lane)
+        return {
+            lane
+            for lane, count in waiting.items()
+            if all_alike[lane] >= page or count >= page * PAGES_OF_SOME
+        }
 
     def credits_released(self) -> None:
         """A hold has shrunk, or the balance was read: caps are worth asking again."""
@@ -125,14 +144,18 @@ class Refusals:
             Wait(lane=lane, code="budget", reason=r.error.message, until=r.until)
             for lane, r in timed.items()
         ]
-        return [*found.values(), *caps]
+        return [*found.values(), *caps, *self._balance_waits()]
+
+    def _balance_waits(self) -> list[Wait]:
+        old = (r.error for r in self._no_room.values() if isinstance(r.error, BalanceTooOld))
+        return [Wait(lane="", code="balance", reason=error.message) for error in islice(old, 1)]
 
     def reason(self) -> Reason | None:
         """A cap that leaves work undone."""
-        refusal = next(iter(self._no_room.values()), None)
-        if refusal is None:
+        errors = (r.error for r in self._no_room.values() if isinstance(r.error, CapReached))
+        error = next(errors, None)
+        if error is None:
             return None
-        error = refusal.error
         return Reason(exit_code=error.exit_code, message=error.message, hint=error.hint)
 
     def _why_full(self, job: Job) -> str:

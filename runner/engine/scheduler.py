@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from runner.core.commands import Wait
 from runner.core.events import Event, GaveUp, RetryScheduled, TaskSucceeded
 from runner.core.job import ACTIVE, Job, JobStatus
 from runner.core.limits import Bounds, Slots
@@ -21,6 +22,7 @@ from runner.errors import (
     NotNow,
     RunnerError,
     StaleJob,
+    StoreBusy,
 )
 from runner.ports import Onlooker
 
@@ -76,10 +78,10 @@ class Scheduler:
         self._voice = Voice(tools, onlookers)
         self._reasons: list[Reason] = []
         self._leaving = asyncio.Event()
-        self._submitting = True
+        self._not_submitting: Reason | None = None
         self._stopping = False
         self._is_patient = False
-        self._drain_s = tools.policies.drain_s
+        self._drain_until_s = 0.0
         self._left: set[str] = set()
         self._look_at_s = 0.0
         self._due: datetime | None = None  # when something may move, as of the last turn
@@ -93,9 +95,12 @@ class Scheduler:
             drain_s: seconds in which tasks at Runway may end too; None: they are left there.
         """
         self._reasons.append(reason)
+        drain_s, self._is_patient = (
+            (self._tools.policies.drain_s, False) if drain_s is None else (drain_s, True)
+        )
+        until_s = self._tools.clock.monotonic() + drain_s
+        self._drain_until_s = min(self._drain_until_s, until_s) if self._stopping else until_s
         self._stopping = True
-        self._is_patient = drain_s is not None
-        self._drain_s = self._tools.policies.drain_s if drain_s is None else drain_s
         self._wake.set()
         self._live.cancel(self._is_left)
 
@@ -123,6 +128,8 @@ class Scheduler:
         """A person has paused the batch, or lets it go on."""
         if paused is not self._keeper.paused:
             self._keeper.paused = paused
+            if paused:  # what is being uploaded is not sent any more
+                self._live.cancel(lambda job: job.status is JobStatus.PENDING)
             self._wake.set()
 
     def look_again(self) -> None:
@@ -143,7 +150,7 @@ class Scheduler:
                     while await self._turn_on_any_disk(group):
                         await self._sleep()
                     if self._stopping:
-                        await self._live.wait(self._drain_s)
+                        await self._live.wait(lambda: self._drain_until_s)
                     self._live.cancel()
                 finally:
                     for part in beside:
@@ -153,7 +160,8 @@ class Scheduler:
         finally:
             creates = self._worker.submitter.under_way
             await answers_of(self._tools.clock, creates, self._leaving)
-        return [*self._reasons, *self._halter.reasons, *self._budget_reason()]
+        reasons = [*self._reasons, *self._halter.reasons, *self._budget_reason()]
+        return list(dict.fromkeys(reasons))
 
     async def _begin(self) -> None:
         self._settler.begin_with(await self._tools.store.in_doubt(self._tools.batch))
@@ -165,8 +173,10 @@ class Scheduler:
             return await self._turn(group)
         except DiskFull as error:
             self._keeper.disk_full(error.message)
-            self._due = self._tools.clock.now() + timedelta(seconds=LOOK_AROUND_S)
-            return True
+        except StoreBusy:
+            pass  # locked for longer than a write is waited for
+        self._due = self._tools.clock.now() + timedelta(seconds=LOOK_AROUND_S)
+        return True
 
     async def _turn(self, group: asyncio.TaskGroup) -> bool:
         """Start what may start; whether there is anything to wait for."""
@@ -179,24 +189,42 @@ class Scheduler:
         for held in await self._halter.act():
             self._voice.tell(held)
             self.look_again()
-        if not self._submitting:
+        if self._not_submitting is not None:
+            await self._voice.say([_stopped(self._not_submitting)])
             self._due = self._tools.clock.now() + timedelta(seconds=LOOK_AROUND_S)
-            return bool(self._live) or self._wake.is_set()
+            return self._is_busy or self._wake.is_set()
         refusals = self._keeper.refusals
         refusals.open_again(self._backlog.ready, self._tools.clock.now())
         skip = [*self._live.ids, *refusals.held_back()]
         await self._backlog.refill(skip, without=refusals.crowded(PAGE))
+        if not self._may_submit:
+            return True  # told while the store was asked: the next turn sees to it
         now, ready = self._tools.clock.now(), self._backlog.ready
         for job in self._keeper.admit(ready, self._live.jobs, now):
             self._live.start(group, job)
         await self._voice.say(self._keeper.waits(ready, self._live.jobs, now))
         if self._live.any_moves:
             self._limits.busy()
-        elif self._has_waited_enough(now):
-            return False
         self._due = await self._next_time()
-        # what was recorded while the store was asked may have changed the answer
-        return bool(self._live) or self._due is not None or self._wake.is_set()
+        if self._is_busy or self._due is not None:
+            return self._live.any_moves or not await self._has_waited_enough(now)
+        if self._wake.is_set():
+            return True  # what was recorded while the store was asked may have changed the answer
+        self._backlog.look_for_doomed()
+        await self._backlog.skip_doomed()
+        return False
+
+    @property
+    def _may_submit(self) -> bool:
+        return not self._stopping and self._not_submitting is None
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a job is worked on, or a create was sent whose job was told to wait since."""
+        if self._worker.submitter.under_way and not self._live:
+            self._look_at_s = 0.0  # its task is taken up as soon as it is known
+            return True
+        return bool(self._live)
 
     def _check_limits(self) -> None:
         """What ends the run, or its creates, from outside of it."""
@@ -205,15 +233,15 @@ class Scheduler:
             self.stop(stop.reason, drain_s=stop.drain_s)
         if self._account.refused is not None:
             self._stop_submitting(self._account.refused)
-        if self._keeper.outputs_full and not self._live:
-            self._stop_submitting(_no_room(self._keeper.outputs_full))
 
-    def _has_waited_enough(self, now: datetime) -> bool:
+    async def _has_waited_enough(self, now: datetime) -> bool:
         until = None  # what is under way may change it at any moment
         if not self._live:
-            until = self._keeper.next_time(self._backlog.ready, [], now)
+            known = self._keeper.next_time(self._backlog.ready, [], now)
+            times = [known, await self._backlog.next_due(now)]
+            until = min((time for time in times if time is not None), default=None)
         waits = self._keeper.waits(self._backlog.ready, [], now)
-        reason = self._limits.waits_too_long(until, waits)
+        reason = self._limits.waits_too_long(until, waits, is_busy=self._is_busy)
         if reason is not None:
             self._reasons.append(reason)
         return reason is not None
@@ -227,10 +255,13 @@ class Scheduler:
         if now_s < self._look_at_s:
             return
         self._look_at_s = now_s + LOOK_AROUND_S
-        self._keeper.paused = await self._tools.store.is_paused(self._tools.batch)
+        self.set_paused(await self._tools.store.is_paused(self._tools.batch))
+        await self._settler.forget_settled()
         for job in await self._tools.store.active(self._tools.batch):
             if job.id not in self._left and job.status is not JobStatus.SUBMITTING:
                 self._live.start(group, job)
+        if self._keeper.outputs_full and not self._live:  # each was tried often enough, and left
+            self._stop_submitting(_no_room(self._keeper.outputs_full))
 
     async def _work(self, job: Job) -> None:
         """One job, with what may end it early turned into a reason of the run."""
@@ -263,9 +294,10 @@ class Scheduler:
 
     def _stop_submitting(self, reason: Reason) -> None:
         """Collect what is at Runway, send nothing more."""
-        if self._submitting:
-            self._submitting = False
+        if self._not_submitting is None:
+            self._not_submitting = reason
             self._reasons.append(reason)
+            self._wake.set()
 
     def _on_event(self, job: Job, event: Event) -> None:
         """Listener: keep what is held in memory in step with what is on disk."""
@@ -289,7 +321,9 @@ class Scheduler:
             self._keeper.next_time(self._backlog.ready, self._live.jobs, now),
         ]
         waits_for_someone = self._keeper.paused and len(self._backlog.ready)
-        if self._live or self._settler.has_work or waits_for_someone:
+        is_stuck = bool(self._keeper.outputs_full)
+        is_asking = self._keeper.refusals.wants_balance
+        if self._is_busy or self._settler.has_work or waits_for_someone or is_stuck or is_asking:
             times.append(now + timedelta(seconds=LOOK_AROUND_S))
         due = min((time for time in times if time is not None), default=None)
         end = self._limits.deadline
@@ -312,6 +346,10 @@ class Scheduler:
     def _budget_reason(self) -> list[Reason]:
         reason = self._keeper.refusals.reason()
         return [] if reason is None else [reason]
+
+
+def _stopped(why: Reason) -> Wait:
+    return Wait(lane="", code="stopped", reason=f"nothing more is sent: {why.message}")
 
 
 def _no_room(reason: str) -> Reason:

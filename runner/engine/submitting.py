@@ -51,6 +51,8 @@ class Submitter:
         self._under_way: set[asyncio.Task[Job]] = set()
         #: by endpoint and model, where Runway asked for more than was estimated, in credits
         self._dearer: dict[tuple[str, str | None], int] = {}
+        #: tasks that creates of this run were answered with
+        self._answered_with: set[str] = set()
 
     @property
     def under_way(self) -> frozenset[asyncio.Task[Job]]:
@@ -119,13 +121,10 @@ class Submitter:
     async def _accepted(self, job: Job, created: CreatedTask) -> Job:
         """Write the id down, whatever it takes: without it, a paid task is out of reach."""
         self._note_price(job, created)
-        event = TaskAccepted(
-            at=self._tools.clock.now(), task_id=created.id, estimated=created.estimated_credits
-        )
         recorded = None
         try:
             with suppress(DiskFull, StoreBusy, StaleJob, StoreLocked):
-                recorded = await self._record_while_full(job, event)
+                recorded = await self._record_while_full(job, await self._answered(created))
         finally:
             if recorded is None:  # also where the run is being torn down
                 self._tools.rescue(f"job `{job.id}` of batch `{job.batch}` is task {created.id}")
@@ -136,6 +135,22 @@ class Submitter:
             hint=f"make room, then: runway-batch resolve {job.id} --task {created.id}",
         )
 
+    async def _answered(self, created: CreatedTask) -> Event:
+        """A task that another create had before is not what this one paid for."""
+        now = self._tools.clock.now()
+        if await self._is_taken(created.id):
+            reason = f"the create was answered with task {created.id}, which another job has"
+            return SubmitUnknown(at=now, reason=reason)
+        return TaskAccepted(at=now, task_id=created.id, estimated=created.estimated_credits)
+
+    async def _is_taken(self, task_id: str) -> bool:
+        if task_id in self._answered_with:
+            return True
+        self._answered_with.add(task_id)
+        with suppress(StoreError, DiskFull):  # a file that cannot be read objects to nothing
+            return await self._tools.store.holds_task(task_id)
+        return False
+
     async def _record_while_full(self, job: Job, event: Event) -> Job:
         """What became of a create must be known: tried again for minutes on a full disk.
 
@@ -145,9 +160,19 @@ class Submitter:
         """
         for _ in range(RECORD_TRIES):
             with suppress(DiskFull, StoreBusy):
-                return await self._tools.recorder.record(job, event)
+                return await self._record(job, event)
             await self._tools.clock.sleep(1)
-        return await self._tools.recorder.record(job, event)
+        return await self._record(job, event)
+
+    async def _record(self, job: Job, event: Event) -> Job:
+        """The answer belongs to the attempt, also where a reload has flagged the job meanwhile."""
+        try:
+            return await self._tools.recorder.record(job, event)
+        except StaleJob:
+            stored = await self._tools.store.job(job.batch, job.id)
+            if stored is None or (stored.status, stored.attempt) != (job.status, job.attempt):
+                raise
+        return await self._record(stored, event)
 
     def _note_price(self, job: Job, created: CreatedTask) -> None:
         asked = created.estimated_credits or 0

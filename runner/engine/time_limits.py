@@ -8,11 +8,14 @@ from datetime import datetime
 
 from runner.core.commands import Wait
 from runner.core.outcome import Reason
+from runner.core.schedule import duration_words
 from runner.errors import TransientApiError
 
 from .rules import Rules
 from .tools import Tools
 
+#: seconds that an upload and its create may take, however impatient somebody is
+CREATE_S = 150.0
 #: product.md, exit codes: stopped by time or quota
 TIME_EXIT = 10
 
@@ -51,12 +54,15 @@ class TimeLimits:
         """Something is under way."""
         self._idle_since_s = None
 
-    def waits_too_long(self, until: datetime | None, waits: Sequence[Wait]) -> Reason | None:
+    def waits_too_long(
+        self, until: datetime | None, waits: Sequence[Wait], *, is_busy: bool = False
+    ) -> Reason | None:
         """Nothing is under way: `--max-wait` may end the run.
 
         Args:
             until: the next time at which something can move, as far as is known.
             waits: why nothing starts.
+            is_busy: an upload or a create is under way: it may take its time.
         """
         most_s, now_s = self._rules.max_wait_s, self._tools.clock.monotonic()
         if self._idle_since_s is None:
@@ -65,8 +71,11 @@ class TimeLimits:
             return None
         now = self._tools.clock.now()
         is_far = until is not None and (until - now).total_seconds() > most_s
-        if not is_far and now_s - self._idle_since_s < most_s:
+        idle_s = now_s - self._idle_since_s
+        if not is_far and idle_s < (max(most_s, CREATE_S) if is_busy else most_s):
             return None
+        if idle_s == 0 and not is_far and not waits:
+            return None  # the last job has only just ended
         return _waited_too_long(most_s, until, waits)
 
 
@@ -91,6 +100,6 @@ def _waited_too_long(most_s: float, until: datetime | None, waits: Sequence[Wait
     when = f"before {until:%Y-%m-%d %H:%M} UTC" if until else "by itself"
     return Reason(
         exit_code=TIME_EXIT,
-        message=f"nothing can move {when}, and `--max-wait` is {most_s / 60:g} minutes{why}",
-        hint="run the same command again then",
+        message=f"nothing can move {when}, and `--max-wait` is {duration_words(most_s)}{why}",
+        hint="run the same command again then" if until else "",
     )

@@ -45,6 +45,7 @@ def connect(
         make_private(path)
     elif not path.exists():
         raise StoreError(f"no state file at `{path}`", hint="`runway-batch run` makes it")
+    _check_not_emptied(path)
     address = f"{path.absolute().as_uri()}?mode={mode}"
     try:
         connection = sqlite3.connect(
@@ -60,6 +61,20 @@ def connect(
     except sqlite3.Error as error:
         raise explained(error, path) from None
     return connection
+
+
+def _check_not_emptied(path: Path) -> None:
+    """An empty file beside a log with content was cut: to begin anew would pay for it all again."""
+    log = path.with_name(f"{path.name}-wal")
+    try:
+        emptied = log.stat().st_size > 0 and path.stat().st_size == 0
+    except OSError:
+        return  # there is no log, or nothing yet
+    if emptied:
+        raise StoreError(
+            f"`{path}` was emptied, while `{log.name}` beside it still has content",
+            hint="put a copy of it back; to begin anew for certain, move both files away",
+        )
 
 
 def connect_memory() -> sqlite3.Connection:

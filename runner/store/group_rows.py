@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import lru_cache
 from sqlite3 import Connection
 
 from runner.core.events import Edited, Event, Requeued
-from runner.core.groups import Group, GroupChange, GroupKind, GroupState, group_change, groups_of
+from runner.core.groups import (
+    Group,
+    GroupChange,
+    GroupKind,
+    GroupState,
+    group_change,
+    groups_of,
+    is_moderation,
+)
 from runner.core.job import AT_RUNWAY, Job, JobStatus
 from runner.core.spec import JobSpec
-from runner.store.codec import from_text
+from runner.store.codec import from_text, to_micros
 
 _NOTHING = GroupChange()
 _STATE = (
@@ -36,6 +45,12 @@ SELECT batches.name AS batch, specs.data FROM batches JOIN jobs ON jobs.batch = 
 JOIN specs ON specs.spec = jobs.spec
 WHERE batches.base_url = ? AND jobs.status IN ({_AT_RUNWAY})
 """  # noqa: S608 - made of constants
+#: a batch whose run has said nothing for so long has none: it is not waited for
+SILENT = timedelta(minutes=10)
+ABANDONED = f"""
+{IN_FLIGHT} AND jobs.batch <> ? AND NOT EXISTS (
+  SELECT 1 FROM runs WHERE runs.batch = jobs.batch AND ended_at IS NULL AND heartbeat_at > ?)
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +64,7 @@ class _Spec:
 
 def apply(db: Connection, service: str, before: Job, after: Job, event: Event) -> None:
     """Count what the event did to the groups of its job."""
-    if isinstance(event, Requeued | Edited) and before.status is JobStatus.HELD:
+    if isinstance(event, Requeued | Edited) and _was_looked_at(before):
         _forgive(db, service, before)
     changes = {kind: group_change(before, after, event, kind) for kind in GroupKind}
     if all(change == _NOTHING for change in changes.values()):
@@ -63,6 +78,16 @@ def apply(db: Connection, service: str, before: Job, after: Job, event: Event) -
 def states(db: Connection, service: str, job: Job) -> Sequence[GroupState]:
     """The groups of a job with their counts."""
     return [_state(db, service, group) for group in _groups_of(job)]
+
+
+def abandoned(db: Connection, service: str, batch: int, group: Group, at: datetime) -> int:
+    """Jobs of a group at Runway that belong to other batches, on which no run works.
+
+    What became of them is only known once somebody runs their batch, which may be never.
+    """
+    rows = db.execute(ABANDONED, (service, batch, to_micros(at - SILENT)))
+    groups = (groups_of(row["batch"], from_text(JobSpec, row["data"])) for row in rows)
+    return sum(group.id in {one.id for one in found} for found in groups)
 
 
 def off(db: Connection, service: str) -> list[str]:
@@ -106,8 +131,15 @@ def _remembered(known: _Spec) -> tuple[Group, ...]:
     return groups_of(known.batch, known.spec)
 
 
+def _was_looked_at(job: Job) -> bool:
+    """Whether a job goes on that was held, or that failed in a way which holds its groups."""
+    if job.status is not JobStatus.FAILED or job.error is None:
+        return job.status is JobStatus.HELD
+    return is_moderation(job.error.code)
+
+
 def _forgive(db: Connection, service: str, held: Job) -> None:
-    """A person has looked at a job that was held: its groups get as many tries as new ones."""
+    """A person has looked at the job: its groups get as many tries as new ones."""
     for group in groups_of(held.batch, held.spec):
         db.execute(_FORGIVE, (service, group.kind.value, group.name))
 

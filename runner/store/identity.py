@@ -63,7 +63,7 @@ def why_not_home(known: Home, found: Home) -> str:
     """What speaks for a copy, for people."""
     if not _is_same_machine(known, found):
         return f"it last ran on another machine, `{known.host}`"
-    return "it is not the file that last ran here, but a copy of it"
+    return "it is not the very file that the last run worked on"
 
 
 def _is_same_file(known: Home, found: Home) -> bool:

@@ -53,7 +53,7 @@ def check(
     if reading is not None:
         _check_quota(db, service, after.lane, reading, at)
     for state in group_rows.states(db, service, after):
-        _check_group(state, credits, terms)
+        _check_group(db, service, batch, state, credits, at, terms)
 
 
 def check_room(
@@ -133,7 +133,10 @@ def _check_quota(db: Connection, service: str, lane: str, reading: Reading, at: 
         )
 
 
-def _check_group(state: GroupState, credits: int, terms: Terms) -> None:
+def _check_group(
+    db: Connection, service: str, batch: int, state: GroupState, credits: int, at: datetime,
+    terms: Terms,
+) -> None:  # fmt: skip
     group = state.group
     if state.succeeded:
         if group.kind is GroupKind.PRICE and credits < (state.credits or 0):
@@ -145,9 +148,18 @@ def _check_group(state: GroupState, credits: int, terms: Terms) -> None:
             )
         return
     most = group.most_in_flight(terms.refusals, state.refused)
-    if state.in_flight >= most:
+    in_flight = state.in_flight
+    if 0 < most <= in_flight:
+        in_flight -= group_rows.abandoned(db, service, batch, group, at)
+    if not most:
         raise GroupFull(
-            f"{group.label} has no success yet, and {state.in_flight} of its jobs are at Runway,"
+            f"{group.label} has failed {state.refused} times, and never succeeded",
+            group=group.id,
+            hint="a person looks first: `runway-batch retry` tries again",
+        )
+    if in_flight >= most:
+        raise GroupFull(
+            f"{group.label} has no success yet, and {in_flight} of its jobs are at Runway,"
             f" of {most} at most",
             group=group.id,
             hint="it goes on when one of them ends",

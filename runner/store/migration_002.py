@@ -37,6 +37,7 @@ _INDICES = (
     "CREATE INDEX batches_service ON batches (base_url)",
     f"CREATE INDEX jobs_at_runway ON jobs (lane, batch) WHERE status IN ({_AT_RUNWAY})",
     # each holds all that its queries read, so that none of them touches the table
+    "CREATE INDEX jobs_task ON jobs (task_id) WHERE task_id IS NOT NULL",
     "CREATE INDEX ledger_intended ON ledger (intended_at, batch, credits)",
     "CREATE INDEX ledger_lane ON ledger (lane, intended_at, answered_at, arrived, batch)",
     "CREATE INDEX ledger_answered ON ledger"

@@ -115,6 +115,10 @@ class StateReader:
         """Jobs in doubt, in manifest order."""
         return await self._reader.run(lambda db: reading.in_doubt(db, batch))
 
+    async def holds_task(self, task_id: str) -> bool:
+        """Whether the present attempt of a job of the state file is this task."""
+        return await self._reader.run(lambda db: reading.holds_task(db, task_id))
+
     async def has_task(self, task_id: str) -> bool:
         """Whether a job of the state file has, or had, this task."""
         return await self._reader.run(lambda db: reading.has_task(db, task_id))
@@ -149,6 +153,10 @@ class StateReader:
     async def counts(self, batch: str) -> dict[JobStatus, int]:
         """Jobs by status; a status that no job has is left out."""
         return await self._reader.run(lambda db: reading.counts(db, batch))
+
+    async def orphans(self, batch: str) -> dict[JobStatus, int]:
+        """Of these the jobs that are no longer in the manifest."""
+        return await self._reader.run(lambda db: reading.orphans(db, batch))
 
     async def totals(self, batch: str) -> LedgerTotals:
         """Credits of the batch, from the ledger's entries."""

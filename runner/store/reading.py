@@ -72,6 +72,9 @@ PENDING_PAGE = (
 HAS_TASK = "SELECT 1 FROM jobs WHERE instr(task_ids, ?) > 0 LIMIT 1"
 NEWEST_EVENT = "SELECT MAX(at) AS at FROM (SELECT at FROM events ORDER BY seq DESC LIMIT 1000)"
 COUNTS = "SELECT status, COUNT(*) AS jobs FROM jobs WHERE batch = ? GROUP BY status"
+ORPHANS = (
+    "SELECT status, COUNT(*) AS jobs FROM jobs WHERE batch = ? AND orphaned = 1 GROUP BY status"
+)
 EVENTS_OF = (
     "SELECT kind, at, events.data, specs.data AS spec_data FROM events"
     " LEFT JOIN specs ON specs.spec = events.spec"
@@ -104,6 +107,12 @@ def submitting(db: Connection, batch: str) -> list[Job]:
 
 def in_doubt(db: Connection, batch: str) -> list[Job]:
     return sorted(_jobs(db, IN_DOUBT, batch), key=lambda job: job.position)
+
+
+def holds_task(db: Connection, task_id: str) -> bool:
+    """Whether the present attempt of any job of the file is this task."""
+    one = "SELECT 1 FROM jobs WHERE task_id = ? LIMIT 1"
+    return db.execute(one, (task_id,)).fetchone() is not None
 
 
 def has_task(db: Connection, task_id: str) -> bool:
@@ -162,6 +171,12 @@ def pending_page(db: Connection, batch: str, after: Cursor, size: int) -> tuple[
 def counts(db: Connection, batch: str) -> dict[JobStatus, int]:
     """Jobs by status; a status that no job has is left out."""
     rows = db.execute(COUNTS, (batch_row(db, batch),))
+    return {JobStatus(row["status"]): row["jobs"] for row in rows}
+
+
+def orphans(db: Connection, batch: str) -> dict[JobStatus, int]:
+    """Of these the jobs that are no longer in the manifest."""
+    rows = db.execute(ORPHANS, (batch_row(db, batch),))
     return {JobStatus(row["status"]): row["jobs"] for row in rows}
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.crash.launcher import Launcher, Victim
+from tests.crash.launcher import LIVES, Doom, Launcher, Victim
 from tests.processes import KEY, EmulatorProcess
 
 #: seconds in a real one: back-off of minutes is over in seconds
-RATE = 60.0
+RATE = 100.0
 #: of a job
 CREDITS = 5
 #: readings of the service after which something does not come any more; each takes a millisecond
@@ -61,10 +61,10 @@ class Stage:
 
     # commands
 
-    def start(self, *more: str) -> int:
+    def start(self, *more: str, doom: Doom = LIVES) -> int:
         """A run; returns its number."""
         run = ("run", self.manifest, "--base-url", self.service.url, *self.flags, *more)
-        return self.launcher.start(*run)
+        return self.launcher.start(*run, doom=doom)
 
     def end(self, number: int) -> Victim:
         return self.launcher.wait(number)
@@ -76,6 +76,10 @@ class Stage:
         """A short command about the batch."""
         words = (*command.split(), self.manifest, *args, *self.flags)
         return self.launcher.run(*words)
+
+    def state_files(self) -> list[Path]:
+        """The state file, and what SQLite keeps beside it."""
+        return list((self.folder / ".runway-batch").glob("state.db*"))
 
     def status(self) -> Any:
         return json.loads(self.say("status", "--json").out)["data"]
@@ -96,6 +100,10 @@ class Stage:
     @property
     def created(self) -> int:
         return int(self.account["creates"])
+
+    def requests(self, place: str) -> int:
+        """That arrived so far: `create`, `read` and the like."""
+        return int(self.service.totals()["requests"].get(place, 0))
 
     def until(self, is_so: Callable[[], bool], what: str) -> None:
         """Watch the service, or the folder, until it is so."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,11 @@ MANIFESTS = {
     "duplicate key": (changed("budget: 100", "budget: 100\nbudget: 5"), "m.yaml:4:1", "budget"),
     "unknown model": (changed("model: veo3.1", "model: veo3.11"), "m.yaml:6:", "veo3.1"),
     "duration 5": (changed("duration: 4", "duration: 5"), "m.yaml:6:", "4, 6 or 8"),
-    "not there yet": (changed("jobs:", "halt: {failures: 3}\njobs:"), "m.yaml:4:1", "halt"),
+    "not there yet": (
+        changed("    text_to", "    matrix: {a: [1]}\n    text_to"),
+        "m.yaml:6:5",
+        "matrix",
+    ),
     "missing asset": (
         changed(
             'text_to_video: {model: veo3.1, promptText: a wave, ratio: "1280:720", duration: 4,'
@@ -183,16 +188,18 @@ def test_a_file_that_is_no_state_file_is_exit_2(tmp_path, emu):
     assert "Traceback" not in ended.err
 
 
-def test_a_batch_that_another_run_holds_is_exit_6(tmp_path):
+def test_a_batch_that_a_run_of_another_host_holds_is_exit_6(tmp_path):
     with emulator(tmp_path, "--media", "plain", "--speed", "0.01") as slow:
         (tmp_path / "m.yaml").write_text(GOOD)
         args = ("run", "m.yaml", "--base-url", slow.url, "--poll-interval", "0.1")
         first = start_command(tmp_path, *args)
         try:
             wait_for_a_task(slow)
-            ended = run_command(tmp_path, *args)
         finally:
             kill(first)
+        with closing(sqlite3.connect(tmp_path / ".runway-batch" / "state.db")) as db, db:
+            db.execute("UPDATE runs SET host = 'elsewhere' WHERE ended_at IS NULL")
+        ended = run_command(tmp_path, *args)
         assert ended.code == 6, ended.err
         assert str(first.pid) in ended.err
         assert slow.state()["creates"] == 1

@@ -100,7 +100,7 @@ def test_a_second_run_hands_over_the_edited_manifest_and_ends_with_the_live_one(
     manifest.write_text(MANIFEST.replace("takes: 2", "takes: 3"), encoding="utf-8")
     second = program.start("run", "m.yaml", "--emulator", "--json")
     assert second.stderr is not None
-    assert any("taken over: 3 keep, 1 new" in line for line in second.stderr)
+    assert any("taken over: 3 kept, 1 new" in line for line in second.stderr)
     assert checked(program("resume", "m.yaml", *EMULATED))["data"]["live"] is True
     out, err = second.communicate()
     first.communicate()

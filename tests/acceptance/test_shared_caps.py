@@ -17,6 +17,7 @@ import pytest
 
 from tests.crash.crowd import CREDITS, crowd
 
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="victims are forked")
 SEED = os.environ.get("CRASH_SEED", "20261123")
 IS_LONG = "CRASH_KILLS" in os.environ
 SIZE, KILLS = (4, 40) if IS_LONG else (2, 6)
@@ -32,13 +33,14 @@ LIMITS: Mapping[str, Mapping[str, Any]] = {
     "keep_balance": {
         "budget": f"{{credits: 9999, keep_balance: {BALANCE - CAP}}}", "is_on_books": False
     },
+    "faulty": {"budget": f"{{per_day: {CAP}}}", "is_faulty": True},
     "quota": {"budget": "9999", "daily": ROOM, "is_on_books": False},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("limit", LIMITS if IS_LONG else ["per_day"])
 def test_killed_runs_that_share_a_limit_never_pass_it_together(tmp_path: Path, limit: str) -> None:
-    with crowd(tmp_path, f"{SEED}/{limit}", size=SIZE, cap=CAP, **LIMITS[limit]) as runs:
+    with crowd(tmp_path, SEED, size=SIZE, cap=CAP, **LIMITS[limit]) as runs:
         runs.service.account(balance=BALANCE)
         runs.suffer(KILLS)
         runs.rest()

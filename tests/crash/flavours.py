@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 #: seconds in a real one: back-off of half a minute is over in no time
@@ -20,6 +20,7 @@ class Flavour:
     rate: float = RATE
     manifest: str = ""  # top-level keys, as lines
     service: Mapping[str, float | bool] = field(default_factory=dict)  # its settings
+    outages: Sequence[Mapping[str, float | str]] = ()  # in which connections are made
 
 
 FLAVOURS = (
@@ -27,7 +28,12 @@ FLAVOURS = (
     Flavour(
         name="strict",
         manifest="halt: {same_error: 2, refusals: 1}\nretry: {attempts: 2}\n",
-        service={"refund_delay_s": 120, "link_life_s": 240},
+        service={"refund_delay_s": 120, "link_life_s": 240, "date_skew_s": -90},
+        outages=(
+            {"begin": 200, "end": 280, "how": "gateway"},
+            {"begin": 400, "end": 440, "how": "drop"},
+            {"begin": 600, "end": 660, "how": "unavailable"},
+        ),
     ),
     Flavour(
         name="alone",

@@ -36,14 +36,16 @@ PIECE_BYTES, SYNC_BYTES = 400, 800
 
 @dataclass
 class Fuse:
-    """Counts passes of one point."""
+    """Counts passes of one point, and knows which ones were passed at all."""
 
     point: str
     nth: int
     passes: int = 0
+    seen: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hit(self, point: str) -> None:
+        self.seen.add(point)
         if point != self.point:
             return
         with self.lock:
@@ -168,10 +170,10 @@ def _arm_requests(fuse: Fuse) -> None:
             _asked.reset(token)
 
     async def starting(self: aiohttp.ClientResponse, connection: Any) -> Any:
-        kind = _asked.get()
-        if fuse.point == f"{kind} sent":
+        point = f"{_asked.get()} sent"
+        if point in {fuse.point, "create sent"}:
             await SystemClock().sleep(0)  # the writer's turn: the bytes leave
-            fuse.hit(f"{kind} sent")
+            fuse.hit(point)
         return await start(self, connection)
 
     async def answering(response: aiohttp.ClientResponse) -> Any:
@@ -194,6 +196,7 @@ def _arm_files(fuse: Fuse) -> None:
     _around(fuse, HttpDownloader, "fetch", "fetch")
     _around(fuse, HttpDownloader, "place", "place")
     _around(fuse, os, "link", "link")
+    _around(fuse, os, "replace", "replace")
     _around(fuse, atomic, "write_sidecar", "sidecar")
     _around(fuse, HttpDownloader, "write_sidecar", "sidecar's turn")
 

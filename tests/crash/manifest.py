@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.plain_runway import PNG
 
-#: jobs that `write` makes of one block, and what they cost together at most
-BLOCK, BLOCK_CREDITS = 6, 5 + 5 + 3 + 3 + 10 + 10
+#: what the jobs of one block cost together at most
+BLOCK_CREDITS = 5 + 5 + 3 + 3 + 10 + 10
 PLATES = 3
 
 _HEAD = """\
@@ -24,22 +26,32 @@ jobs:
 """
 
 
-def write(path: Path, *, blocks: int, budget: int, name: str, more: str = "") -> None:
-    """So many blocks of jobs under a budget; a plate per few jobs is uploaded.
+@dataclass
+class Text:
+    """What a manifest says, as far as it changes."""
 
-    Args:
-        more: top-level keys, as lines.
-    """
+    name: str
+    more: str = ""  # top-level keys, as lines
+    blocks: int = 0
+    budget: int = 0  # credits
+    hidden: set[int] = field(default_factory=set)  # blocks that are left out
+    edits: Counter[int] = field(default_factory=Counter)  # of a block: its stills' seed
+
+
+def write(path: Path, text: Text) -> None:
+    """The manifest, and the files that it names."""
     for number in range(PLATES):
         (path.parent / f"plate-{number}.png").write_bytes(PNG + bytes([number]))
-    head = _HEAD.format(name=name, budget=budget, turbo=budget // 2, more=more)
-    jobs = (line for block in range(blocks) for line in _block(block))
+    budget = text.budget
+    head = _HEAD.format(name=text.name, budget=budget, turbo=budget // 2, more=text.more)
+    shown = (block for block in range(text.blocks) if block not in text.hidden)
+    jobs = (line for block in shown for line in _block(block, text.edits[block]))
     path.write_text(head + "\n".join(jobs) + "\n", encoding="utf-8")
 
 
-def _block(number: int) -> Iterator[str]:
+def _block(number: int, seed: int) -> Iterator[str]:
     for letter in "ab":
-        yield _job(f"still-{number}{letter}", "text_to_image")
+        yield _job(f"still-{number}{letter}", "text_to_image", f"seed: {seed}, ")
     yield _job(f"sound-{number}", "sound_effect")
     yield _job(f"set-{number}", "text_to_image", "model: muse_image, ratio: auto, outputCount: 3, ")
     plate = f"promptImage: plate-{number % PLATES}.png, "

@@ -46,6 +46,7 @@ RUN_POINTS: Mapping[str, Point] = {
     **_both("fetch", passes=4),
     **_both("commit of Verified", passes=4, weight=2),
     **_both("link", passes=4, weight=2),
+    **_both("replace", passes=8),
     **_both("place", passes=4),
     **_both("sidecar", passes=4),
     **_both("commit of Downloaded", passes=4, weight=2),
@@ -79,16 +80,17 @@ DECISION_POINTS: Mapping[str, Point] = {
     **_both("commit of Resolved", passes=1),
     **_both("commit of Requeued", passes=2),
 }
+_OF_FILES = (
+    "piece", "part", "fetch", "Verified", "link", "replace", "place", "sidecar", "Downloaded",
+    "read", "lease", "heal",
+)  # fmt: skip
 #: of a command that downloads
 FETCH_POINTS: Mapping[str, Point] = {
     **_both("commit of Reopened", passes=1, weight=3),
     **{
-        name: point
-        for name, point in RUN_POINTS.items()
-        if any(word in name for word in ("piece", "part", "fetch", "Verified", "link", "place",
-                                         "sidecar", "Downloaded", "read", "lease", "heal"))
+        name: point for name, point in RUN_POINTS.items() if any(word in name for word in _OF_FILES)
     },
-}  # fmt: skip
+}
 AFTER_MIGRATION = "after commit of migration"
 #: of the first command after an upgrade
 MIGRATION_POINTS: Mapping[str, Point] = {

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.core.events import Requeued, Resolved, SubmitUnknown, Verdict
+from runner.core.events import Edited, Requeued, Resolved, SubmitUnknown, Verdict
 from runner.core.job import ACTIVE, Job, JobStatus
 from tests.crash.state import Stored
 
@@ -50,7 +50,7 @@ def _paid_twice(stored: Stored, job: Job, tasks: Sequence[Task]) -> Iterator[str
     """One charge for a job, and one more for each time that a person asked for another try."""
     paid = [task for task in tasks if task["charged"]]
     asked = sum(
-        isinstance(event, Requeued)
+        isinstance(event, Requeued | Edited)
         or (isinstance(event, Resolved) and event.verdict is Verdict.RESUBMIT)
         for event in stored.past[job.id]
     )

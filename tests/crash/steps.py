@@ -23,7 +23,7 @@ from tests.crash.points import (
 from tests.crash.world import NEVER, World
 
 #: real seconds in which a kill at a random instant falls: few of these commands are let end
-RUN_S, CANCEL_S, DECISION_S = (0.03, 0.7), (0.03, 0.4), (0.02, 0.2)
+RUN_S, CANCEL_S, DECISION_S = (0.03, 0.55), (0.03, 0.4), (0.02, 0.2)
 #: where two commands want a batch at once, one may say that the other one has it
 ALONE = NEVER - {6}
 #: kills in one migration, then it is let through
@@ -53,6 +53,8 @@ class Steps:
     def rest(self) -> None:
         """Undisturbed, until nothing moves any more; what was damaged is fetched again."""
         self.world.quiet()
+        self.world.text.hidden.clear()
+        self.world.write()
         for command in ("resume", "fetch"):
             self.world.lives(command, self.world.file)
         for _ in range(LAST_RUNS):
@@ -73,6 +75,7 @@ class Steps:
             self._cancel: bool(self.stored.jobs) + 3 * bool(of(JobStatus.QUEUED)),
             self._cancel_live: 2 * bool(self.stored.jobs),
             self._hand_over: 2,
+            self._edit: 2,
             self._fetch: 2 * bool(of(JobStatus.DONE)),
             self._migrate: 2 * (bool(of(JobStatus.DONE)) and not self.is_migrated),
         }
@@ -103,6 +106,19 @@ class Steps:
             self.world.end(each, its_doom, "run", self.world.file, never=ALONE)
         return False
 
+    def _edit(self) -> bool:
+        """Some jobs say something else, are left out, or are back; a run takes it, or dies."""
+        text, rng = self.world.text, self.world.rng
+        block = rng.randrange(text.blocks)
+        if block in text.hidden:
+            text.hidden.remove(block)
+        elif rng.choice([True, False]):
+            text.hidden.add(block)
+        else:
+            text.edits[block] += 1
+        self.world.write()
+        return self._run()
+
     # What a person does
 
     def _resolve(self) -> bool:
@@ -114,8 +130,8 @@ class Steps:
         ways = [["--lost"], ["--resubmit"], *([["--task", each] for each in ids] * 3)]
         if not ids:
             ways += [["--not-arrived"]] * 4
-        doom = rng.choice([LIVES, self.world.doom(DECISION_POINTS, DECISION_S)])
-        self.world.do(doom, "resolve", job.id, "--batch", self.world.file, *rng.choice(ways))
+        ways += [["--by-evidence"]]
+        self._decide("resolve", job.id, "--batch", self.world.file, *rng.choice(ways))
         return False
 
     def _release(self) -> bool:
@@ -124,9 +140,21 @@ class Steps:
         ways = [["retry"], ["resume"]]
         ways += [["retry", "-s", rng.choice(cancelled).id]] if cancelled else []
         command, *words = rng.choice(ways)
-        doom = self.world.doom(DECISION_POINTS, DECISION_S)
-        self.world.do(doom, command, self.world.file, *words)
+        self._decide(command, self.world.file, *words)
         return False
+
+    def _decide(self, *command: str | Path) -> None:
+        """A short command, which may die, alone or beside a run, which may die as well."""
+        rng, world = self.world.rng, self.world
+        doom = rng.choice([LIVES, world.doom(DECISION_POINTS, DECISION_S)])
+        if rng.choice([True, False]):
+            world.do(doom, *command)
+            return
+        its_doom = world.doom(RUN_POINTS, RUN_S)
+        number = world.begin(its_doom, "run", world.file)
+        # the run may have settled by then what is decided here: that is refused
+        world.end(world.begin(doom, *command), doom, *command, never=ALONE - {2})
+        world.end(number, its_doom, "run", world.file)
 
     def _pause(self) -> bool:
         self.world.do(self.world.doom(DECISION_POINTS, DECISION_S), "pause", self.world.file)
@@ -145,7 +173,7 @@ class Steps:
         doom = self.world.doom(CANCEL_POINTS, RUN_S)
         number = self.world.begin(doom, "run", self.world.file)
         late, command = Doom(after_s=RUN_S[1] * 2), self._cancelling()
-        self.world.end(self.world.begin(late, *command), late, *command)
+        self.world.end(self.world.begin(late, *command), late, *command, never=ALONE)
         self.world.end(number, doom, "run", self.world.file, never=ALONE)
         return False
 

@@ -73,12 +73,16 @@ def _nanny(order: dict[str, Any]) -> None:
 def _live(order: dict[str, Any]) -> None:
     """The command line of the order, and nothing of this module."""
     code = 1
+    fuse = Fuse(point=order["point"] or "", nth=order["nth"])
     try:
         _stand_alone(order)
         if order["point"] is not None:
-            arm(Fuse(point=order["point"], nth=order["nth"]))
+            arm(fuse)
         code = command(order["args"])
+        Path("passed.json").write_text(json.dumps(sorted(fuse.seen)), encoding="utf-8")
     finally:
+        if sys.exc_info()[0] is not None:
+            sys.excepthook(*sys.exc_info())
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -40,11 +40,10 @@ class World:
     seed: str
     folder: Path
     flavour: Flavour
+    text: manifest.Text
     launcher: Launcher
     service: EmulatorProcess
     rng: random.Random
-    blocks: int = 0
-    budget: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     log: list[str] = field(default_factory=list)
 
@@ -69,14 +68,15 @@ class World:
 
     def grow(self, stored: state.Stored) -> None:
         """More jobs; room for most of them."""
-        self.blocks += GROWTH
-        share = GROWTH * self.rng.choice([0.5, 0.8, 1.2])
+        self.text.blocks += GROWTH
+        share = GROWTH * self.rng.choice([0.7, 1.0, 1.5])
         room = round(manifest.BLOCK_CREDITS * share)
-        self.budget = max(self.budget, stored.totals.used + room)
-        manifest.write(
-            self.file, blocks=self.blocks, budget=self.budget, name=BATCH,
-            more=self.flavour.manifest,
-        )  # fmt: skip
+        self.text.budget = max(self.text.budget, stored.totals.used + room)
+        self.write()
+
+    def write(self) -> None:
+        """The manifest as it is now."""
+        manifest.write(self.file, self.text)
 
     # Commands
 
@@ -112,7 +112,7 @@ class World:
 
     def check(self, stored: state.Stored) -> None:
         """What must hold after every command."""
-        self.expect(promises.broken(stored, self.account(), cap=self.budget))
+        self.expect(promises.broken(stored, self.account(), cap=self.text.budget))
 
     def check_at_rest(self) -> None:
         """What must hold besides, once an undisturbed run has ended."""
@@ -161,5 +161,7 @@ def world(folder: Path, seed: str) -> Iterator[World]:
         its_launcher.emulator("--media", "plain", "--tier", "1", "--speed", "2") as service,
     ):
         scenario = faults.scenario(rng.getrandbits(32))
-        service.scenario({**scenario, "settings": dict(flavour.service)})
-        yield World(seed, folder, flavour, its_launcher, service, rng)
+        outages = list(flavour.outages)
+        service.scenario({**scenario, "settings": dict(flavour.service), "outages": outages})
+        text = manifest.Text(name=BATCH, more=flavour.manifest)
+        yield World(seed, folder, flavour, text, its_launcher, service, rng)

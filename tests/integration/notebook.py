@@ -27,7 +27,7 @@ from runner.core.events import (
     TaskSucceeded,
     Verdict,
 )
-from runner.core.groups import Group, GroupState, group_change, groups_of
+from runner.core.groups import Group, GroupState, group_change, groups_of, is_moderation
 from runner.core.job import AT_RUNWAY, Job, JobStatus
 from runner.core.ledger import Caps
 from runner.core.limits import Terms
@@ -68,7 +68,11 @@ class Notebook:
     def write(self, before: Job, after: Job, event: Event) -> None:
         """One event, after the store took it."""
         self._write_line(before, after, event)
-        if isinstance(event, Requeued | Edited) and before.status is JobStatus.HELD:
+        refused = before.error is not None and is_moderation(before.error.code)
+        was_looked_at = before.status is JobStatus.HELD or (
+            before.status is JobStatus.FAILED and refused
+        )
+        if isinstance(event, Requeued | Edited) and was_looked_at:
             for group in groups_of(before.batch, before.spec):
                 if not self.succeeded[group.id]:
                     self.refused[group.id] = 0
@@ -158,7 +162,7 @@ class Notebook:
             if state.succeeded:
                 if event.reserve < (state.credits or 0):
                     return "GroupFull"
-            elif state.in_flight >= group.most_in_flight(terms.refusals):
+            elif state.in_flight >= group.most_in_flight(terms.refusals, self.refused[group.id]):
                 return "GroupFull"
         return ""
 

@@ -71,6 +71,13 @@ async def test_where_nothing_ran_there_is_nothing_to_find(stage):
     assert not stage.state.exists()
 
 
+async def test_a_name_too_long_for_any_file_is_no_batch_and_no_traceback(stage):
+    stage.write(stills(1))
+    await stage.run()
+    with pytest.raises(UsageError, match="no batch of this name"):
+        await find_batch("a" * 300, stage.settings, here=stage.folder)
+
+
 async def test_a_name_that_looks_like_a_folder_s_is_still_a_name(stage):
     stage.write(stills(1), name="one")
     await stage.run("one")

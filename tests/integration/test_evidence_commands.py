@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from runner.app.evidence import Unproven, look_into, settle_by_evidence
 from runner.core.job import JobStatus
 from runner.errors import UsageError
+from runner.store.reader import StateReader
+from runner.testing import FakeClock
 from tests.integration.stage import Stage, stage_in
 from tests.integration.test_app_run import still
 from tests.integration.test_short_commands import LOST, PENDING
@@ -66,6 +69,35 @@ async def test_a_create_that_did_arrive_is_never_released_by_evidence(stage):
             await settle_by_evidence(stage.ref(), None, doubts, clock=stage.clock)
         await stage.clock.sleep(pause_s)
     assert (await stage.statuses())["a"] is JobStatus.IN_DOUBT
+
+
+class Behind(FakeClock):
+    """The clock of a machine that is behind, and slow."""
+
+    def __init__(self, clock: FakeClock, at: datetime) -> None:
+        super().__init__(at)
+        self._right = clock
+
+    def monotonic(self) -> float:
+        return self._right.monotonic()
+
+
+async def test_a_reading_by_a_clock_that_is_behind_does_not_count_as_older_than_the_create(stage):
+    await one_in_doubt(stage, LOST)
+    start = stage.clock.now() - timedelta(days=1)
+    async with await StateReader.read(stage.ref().state) as reader:
+        [last] = (await reader.readings(stage.ref().name, since=start))[-1:]
+        [entry] = [
+            one for one in await reader.entries(stage.ref().name, since=start) if one.job == "a"
+        ]
+    between = last.answered_at + (entry.intended_at - last.answered_at) / 2
+    await look_into(stage.ref(), stage.settings, clock=Behind(stage.clock, between))
+    for pause_s in (60, 700, 700):
+        await stage.clock.sleep(pause_s)
+        doubts = await look_into(stage.ref(), stage.settings, clock=stage.clock)
+        [evidence] = doubts.evidence
+        assert not evidence.not_arrived
+        assert evidence.counted
 
 
 async def test_another_account_s_figures_are_no_evidence(stage):

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from runner.app.control import RunControl
 from runner.app.fetching import FetchRequest, FetchResult, fetch
 from runner.app.mending import Fate
 from runner.app.verifying import Flaw, verify
-from runner.core.job import JobStatus
+from runner.core.events import Event, TaskAccepted
+from runner.core.job import AT_RUNWAY, Job, JobStatus
 from runner.emulator.options import DEFAULT_KEY
 from runner.errors import AccountError, StoreLocked, UsageError
 from runner.store.process import this_process
@@ -188,6 +190,51 @@ async def test_jobs_that_were_left_downloading_are_collected_and_nothing_is_sent
     stage.script()
     assert set(fates(await fetched(stage)).values()) == {Fate.FETCHED}
     assert (len(stage.tasks), await flaws(stage)) == (2, {})
+    await stage.agrees()
+
+
+async def leave_at_runway(stage: Stage) -> None:
+    """A run that ends at the first task, and leaves it there."""
+    control = RunControl()
+
+    def stop(_job: Job, event: Event) -> None:
+        if isinstance(event, TaskAccepted):
+            control.signal(2, "Ctrl-C")
+            control.signal(2, "Ctrl-C")
+
+    stage.listeners.append(stop)
+    assert (await stage.run(control=control)).exit_code == 130
+    stage.listeners.remove(stop)
+    assert set((await stage.statuses()).values()) <= AT_RUNWAY
+
+
+async def test_what_a_stopped_run_left_at_runway_is_fetched_once_it_has_ended(
+    stage: Stage,
+) -> None:
+    stage.write(stills(1))
+    stage.script({"on": "create", "do": "throttle", "seconds": 200})
+    await leave_at_runway(stage)
+    result = await fetched(stage)
+    assert (fates(result), result.exit_code) == ({"s0": Fate.LATER}, 5)
+    assert result.jobs[0].reason == "still at Runway"
+    await stage.clock.sleep(300)
+    assert fates(await fetched(stage)) == {"s0": Fate.FETCHED}
+    assert len(stage.tasks) == 1
+    await stage.agrees()
+
+
+async def test_a_task_that_failed_after_its_run_is_settled_by_fetch_and_not_sent_again(
+    stage: Stage,
+) -> None:
+    stage.write(stills(1))
+    stage.script({"on": "create", "do": "fail", "code": "SAFETY.INPUT.TEXT"})
+    await leave_at_runway(stage)
+    await stage.clock.sleep(300)
+    result = await fetched(stage)
+    assert (fates(result), result.exit_code) == ({"s0": Fate.ENDED}, 3)
+    assert (await stage.statuses())["s0"] is JobStatus.FAILED
+    assert (await fetched(stage)).jobs == ()
+    assert len(stage.tasks) == 1
     await stage.agrees()
 
 

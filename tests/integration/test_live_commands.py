@@ -110,6 +110,22 @@ async def test_a_manifest_that_cannot_be_used_is_refused_and_the_live_run_goes_o
     assert len(stage.tasks) == 3
 
 
+async def test_what_a_run_cannot_take_over_is_refused_by_name_and_nothing_is_changed(stage):
+    stage.write(stills(3), head="budget: 500\nconcurrency: {total: 1}")
+    run = asyncio.create_task(stage.run())
+    while len(stage.tasks) < 1:
+        await stage.clock.sleep(0.5)
+    stage.write(stills(3) + still("new"), head="budget: 500\nhalt: {failures: 1}")
+    project = stage.project()
+    live = (await standing(project)).live
+    assert live is not None
+    with pytest.raises(UsageError, match="cannot change `halt`") as caught:
+        await hand_over(project, live, None, clock=Unhurried(stage.clock))
+    assert "Ctrl-C" in caught.value.hint
+    assert (await run).exit_code == 0
+    assert stage.prompts["new"] == 0
+
+
 async def test_a_cap_that_is_handed_over_counts_what_the_run_has_used(stage):
     stage.write(stills(4), head="budget: 500\nconcurrency: {total: 1}")
     project = stage.project()

@@ -17,7 +17,7 @@ from runner.core.ledger import Caps
 from runner.errors import DiskFull, StoreError
 from runner.store import backup
 from runner.store.backup import keep_old_version
-from runner.store.connection import version_of
+from runner.store.connection import Mode, connect, version_of
 from runner.store.identity import home_of
 from runner.store.privacy import loose, tighten
 from runner.store.process import Owner, this_process
@@ -169,6 +169,15 @@ async def test_a_damaged_file_is_not_brought_up_to_date_and_not_changed(path: Pa
     assert caught.value.exit_code == 2
     assert content(path) == data
     assert not any("bak" in name for name in names(path.parent))
+
+
+def test_a_file_that_was_emptied_beside_its_log_is_refused_and_not_begun_anew(path: Path) -> None:
+    path.write_bytes(b"")
+    log = path.with_name(f"{path.name}-wal")
+    log.write_bytes(b"what was not written back yet")
+    with pytest.raises(StoreError, match="was emptied"):
+        connect(path, Mode.CREATE)
+    assert (path.stat().st_size, log.read_bytes()) == (0, b"what was not written back yet")
 
 
 def test_without_room_for_the_copy_nothing_is_changed(path: Path) -> None:

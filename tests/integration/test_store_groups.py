@@ -19,6 +19,7 @@ from runner.core.spec import JobSpec
 from runner.errors import (
     GroupFull,
 )
+from runner.store.process import this_process
 from runner.store.store import JobStore
 from runner.testing import START, FakeClock, make_spec
 from tests.integration.store_steps import (
@@ -49,6 +50,7 @@ def unsure(name: str, worst: int | None = 25) -> JobSpec:
 async def test_until_one_of_a_group_succeeds_only_a_few_are_in_flight(store: JobStore) -> None:
     jobs = await add(store, *(same_prompt(f"j{n}") for n in range(4)))
     [other] = await in_other_batch(store, same_prompt("theirs"))
+    lease = await store.acquire("other", run_id="run-2", owner=this_process())
     terms = replace(ROOMY, refusals=2)
     first = await happen(store, await start(store, jobs[0], terms=terms), accepted())
     await start(store, other, terms=terms)  # a prompt is a prompt in every batch
@@ -59,8 +61,10 @@ async def test_until_one_of_a_group_succeeds_only_a_few_are_in_flight(store: Job
         "prompt `a cat` has no success yet, and 2 of its jobs are at Runway, of 2 at most"
     )
     await nothing_written(store, jobs[1])
+    await lease.release(0)
+    await start(store, jobs[1], terms=terms)  # what nobody works on keeps nobody waiting
     await happen(store, first, TaskSucceeded(at=START, credits=20))
-    for job in jobs[1:]:
+    for job in jobs[2:]:
         await start(store, job, terms=terms)
     states = {state.group.kind: state for state in await store.group_states(jobs[1])}
     assert (states["prompt"].in_flight, states["prompt"].succeeded) == (4, 1)

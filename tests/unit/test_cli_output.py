@@ -9,6 +9,8 @@ import logging
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -195,3 +197,31 @@ def test_what_is_logged_is_cleaned_and_said_once(capsys: pytest.CaptureFixture[s
     say_logs()
     logging.getLogger("runner.engine").critical("not recorded: %s", "task\x1b]0;x\x07")
     assert capsys.readouterr().err == "critical: not recorded: task ]0;x\n"
+
+
+# moments
+
+
+@pytest.fixture
+def in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_people_read_the_time_of_their_own_clock(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().warning("the time is up: 2026-11-26 02:17 UTC")
+    Output().say("since 2026-07-25 18:13:14 UTC, on 2026-99-99 25:00 UTC and 2026-11-25 (UTC)")
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: the time is up: 2026-11-25 21:17",
+        "since 2026-07-25 14:13:14, on 2026-99-99 25:00 UTC and 2026-11-25 (UTC)",
+    ]
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_scripts_read_messages_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(json=True).envelope("run", None, errors=[{"message": "up: 2026-11-26 02:17 UTC"}])
+    assert "2026-11-26 02:17 UTC" in capsys.readouterr().out

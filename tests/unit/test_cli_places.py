@@ -104,6 +104,16 @@ def test_following_commands_repeat_what_finds_the_batch() -> None:
     assert run_command("spring", emulator=True) == "runway-batch run FILE --emulator"
 
 
+def test_a_batch_known_by_its_name_is_gone_on_with_by_its_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    near, far = str(tmp_path / "shots" / "a b.yaml"), "/elsewhere/b.yaml"
+    assert run_command("b", emulator=False, manifest=near) == "runway-batch run 'shots/a b.yaml'"
+    assert run_command(None, emulator=True, manifest=far) == f"runway-batch run {far} --emulator"
+    assert run_command("c.yaml", emulator=False, manifest=far) == "runway-batch run c.yaml"
+
+
 async def test_an_emulator_that_does_not_start_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

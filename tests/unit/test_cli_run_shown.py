@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from runner.cli.board import Board
 from runner.cli.event_text import event_json, event_line, event_name
 from runner.cli.output import Output
 from runner.cli.progress import MOST_LANES, RunDisplay, Show, picture
+from runner.core.commands import Wait
 from runner.core.events import (
     DownloadDelayed,
     Downloaded,
@@ -88,6 +91,10 @@ def test_trouble_says_why_and_what_it_cost() -> None:
     )
     assert refused.startswith("again hero (not before ")
     assert refused.endswith(": HTTP_429: busy)")
+    tomorrow = SubmitRefused(
+        at=START, not_before=START + timedelta(days=1), code="HTTP_429", reason="busy"
+    )
+    assert f"{tomorrow.not_before.astimezone():%Y-%m-%d}" in lines_of(sent, tomorrow)[1]
     [*_, failed] = lines_of(
         *HAPPY[:3], GaveUp(at=START, code="SAFETY.INPUT", reason="moderated", credits=5)
     )
@@ -261,3 +268,33 @@ async def test_a_display_that_never_began_is_silent(capsys: pytest.CaptureFixtur
     async with RunDisplay(Show(display="full"), Board(), Output(), FakeClock()):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("wait", "line"),
+    [
+        (Wait(lane="", code="paused", reason="paused", until=None), r"waiting: paused"),
+        (
+            Wait(lane="m", code="quota", reason="daily quota: 5 of 5 used",
+                 until=START + timedelta(hours=23)),
+            r"waiting m: daily quota until \d{4}-\d\d-\d\d \d\d:\d\d: 5 of 5 used",
+        ),
+        (
+            Wait(lane="m", code="quota", reason="daily quota: 5 of 5 used",
+                 until=START + timedelta(hours=2)),
+            r"waiting m: daily quota until \d\d:\d\d: 5 of 5 used",
+        ),
+    ],
+)  # fmt: skip
+def test_a_wait_that_ends_on_another_day_says_which(
+    wait: Wait, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    display = RunDisplay(Show(display="plain"), Board(), Output(), FakeClock())
+    display.on_notice(wait)
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d {line}\n", capsys.readouterr().err)
+
+
+def test_a_failure_in_runways_words_has_one_full_stop_less() -> None:
+    gone = GaveUp(at=START, code="SAFETY.TEXT", reason="Refused.", credits=8)
+    job = replace(Job(batch="b", spec=make_spec("a"), since=START), charged=8)
+    assert event_line(job, gone).endswith("a (SAFETY.TEXT: Refused, 8 cr ($0.08) charged)")

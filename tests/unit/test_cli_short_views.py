@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import time, timedelta
@@ -70,16 +71,16 @@ def test_finished_jobs_of_a_long_list_are_counted_and_the_others_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     jobs = [job(f"j{n}", JobStatus.DONE) for n in range(MOST_LISTED)] + [job("late")]
-    show_status(status(jobs), Output(), fold=True)
+    show_status(status(jobs), Output(), now=START, fold=True)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["job", "late", "and"]
     assert lines[2] == "and 200 that are done: `--all` lists them"
-    show_status(status(jobs), Output(), fold=False)
+    show_status(status(jobs), Output(), now=START, fold=False)
     assert len(capsys.readouterr().out.splitlines()) > MOST_LISTED
 
 
 def test_a_short_list_is_never_folded(capsys: pytest.CaptureFixture[str]) -> None:
-    show_status(status([job("a", JobStatus.DONE)]), Output(), fold=True)
+    show_status(status([job("a", JobStatus.DONE)]), Output(), now=START, fold=True)
     assert "--all" not in capsys.readouterr().out
 
 
@@ -87,9 +88,11 @@ def test_waits_and_quotas_have_their_lines(capsys: pytest.CaptureFixture[str]) -
     waits = [Wait(lane="", code="window", reason="outside of the window", until=START)]
     other = replace(QUOTA, lane="veo3.1")
     shown = status([job("a")], waits=waits, quotas={"gen4_turbo": QUOTA, "veo3.1": other})
-    show_status(shown, Output())
+    show_status(shown, Output(), now=START)
     printed = capsys.readouterr().out
-    assert "waits all: outside of the window until " in printed
+    assert "waits: outside of the window\n" in printed, "it is over in this moment"
+    show_status(shown, Output(), now=START - timedelta(hours=30))
+    assert re.search(r"waits: outside of the window until \d{4}-\d\d-\d\d", capsys.readouterr().out)
     assert "quota gen4_turbo: 50 of 50 used in 24 hours, 3 by others, the next one at " in printed
     assert "veo3.1" not in printed, "only models of the batch"
 
@@ -148,7 +151,8 @@ def test_a_cancel_that_left_nothing_open_is_a_success(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("statuses", "select", "abandon", "asked"),
     [
-        ([JobStatus.PENDING], [], False, "drop 1 job not sent"),
+        ([JobStatus.PENDING], [], False, "ask: drop 1 job not sent?"),
+        ([JobStatus.QUEUED], [], False, "ask: cancel what has not begun of 1 job at Runway?"),
         ([JobStatus.PENDING], ["a"], False, None),
         ([JobStatus.QUEUED], ["a"], False, None),
         ([JobStatus.RUNNING], ["a"], True, "give up 1 job at Runway and lose up to 25 cr ($0.25)?"),

@@ -73,7 +73,7 @@ async def test_the_first_signal_says_what_goes_on(capsys: pytest.CaptureFixture[
     Stopper(control, board, Output())(2, "Ctrl-C")
     assert control.told == [(2, "Ctrl-C")]
     assert capsys.readouterr().err == (
-        "Ctrl-C: nothing more is sent, 0 go on at Runway; again to leave now\n"
+        "Ctrl-C: nothing more is sent, nothing is at Runway; again to leave now\n"
     )
 
 

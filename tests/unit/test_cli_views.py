@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -197,7 +198,7 @@ def status_of(jobs: list[Job], *, live: bool = False) -> BatchStatus:
 def test_status_tells_each_job_the_money_and_the_ways_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    show_status(status_of(JOBS, live=True), Output(), suffix=" --emulator")
+    show_status(status_of(JOBS, live=True), Output(), now=START, suffix=" --emulator")
     lines = capsys.readouterr().out.splitlines()
     about = {line.split()[0]: line for line in lines[1:7]}
     assert about["made"].endswith("b/made.png")
@@ -218,10 +219,10 @@ def test_status_tells_each_job_the_money_and_the_ways_out(
 def test_the_cap_of_a_run_is_shown_while_it_means_something(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    line = "cap of this run: 25 cr ($0.25) of 30 cr ($0.30)"
-    show_status(status_of(JOBS, live=True), Output())
+    line = "cap this run: 25 cr ($0.25) of 30 cr ($0.30)"
+    show_status(status_of(JOBS, live=True), Output(), now=START)
     assert line in capsys.readouterr().out
-    show_status(status_of(JOBS, live=False), Output())
+    show_status(status_of(JOBS, live=False), Output(), now=START)
     assert line not in capsys.readouterr().out
     show_ending(ending_of(), Output())
     assert line in capsys.readouterr().out
@@ -229,7 +230,7 @@ def test_the_cap_of_a_run_is_shown_while_it_means_something(
 
 def test_flags_stand_beside_the_status(capsys: pytest.CaptureFixture[str]) -> None:
     job = job_of("old", JobStatus.DONE, stale=True, orphaned=True)
-    show_status(status_of([job]), Output())
+    show_status(status_of([job]), Output(), now=START)
     assert "done, stale, orphaned" in capsys.readouterr().out
 
 
@@ -315,6 +316,12 @@ def test_reasons_without_a_command_keep_their_own_hint() -> None:
     assert next_commands(ending_of(reason, jobs=done)) == ["buy some"]
 
 
+def test_held_jobs_are_not_said_to_be_in_doubt() -> None:
+    commands = next_commands(ending_of(jobs=[job_of("twin", JobStatus.HELD)]))
+    assert not any("doubt" in command for command in commands)
+    assert any(command.endswith("runway-batch resume m.yaml") for command in commands)
+
+
 def test_a_perfect_run_gives_no_hints() -> None:
     done = [job_of("made", JobStatus.DONE, outputs=(output_of("b/made.png"),))]
     ending = ending_of(jobs=done)
@@ -329,4 +336,19 @@ def test_the_end_for_scripts_lists_every_reason() -> None:
     assert found["exit_code"] == 5  # the first of the order that applies
     assert [reason["exit_code"] for reason in found["reasons"]] == [8, 11, 5, 3]
     codes = [error["code"] for error in reason_errors(ending.result.reasons)]
-    assert codes == ["budget", "in_doubt", "service", "failed"]
+    assert codes == ["budget", "needs_a_person", "service", "failed"]
+
+
+def test_a_quiet_run_still_says_why_work_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+    show_ending(ending_of(Reason(exit_code=8, message="full", hint="raise it")), Output(quiet=True))
+    assert "error: full\n" in capsys.readouterr().err
+
+
+def test_a_full_cap_says_where_it_is_raised_and_only_once_how_to_go_on() -> None:
+    full = Reason(exit_code=8, message="full", hint="raise `budget` in m.yaml, then run again")
+    [found] = next_commands(ending_of(full, jobs=JOBS[:1]))
+    assert re.fullmatch(r"raise `budget` in m.yaml, then run again: runway-batch run \S+", found)
+    late = Reason(exit_code=10, message="late", hint="run the same command again to go on")
+    left = Reason(exit_code=5, message="left", hint="")
+    [found] = next_commands(ending_of(late, left, jobs=JOBS[:1]))
+    assert found.startswith("go on: runway-batch run ")

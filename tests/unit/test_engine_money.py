@@ -75,6 +75,24 @@ async def test_after_one_lost_answer_one_job_goes_first_and_then_all():
         assert r.api.most_alive <= 5 + 1  # the lost one may be at Runway, beside the five
 
 
+async def test_a_create_answered_with_the_task_of_another_job_is_in_doubt():
+    async with rig(slots=2) as r:
+        await r.load([make_spec(f"j{n}") for n in range(3)])
+        create = r.api.create_task
+
+        async def always_the_first(endpoint, body):
+            created = await create(endpoint, body)
+            return replace(created, id="task-0001")
+
+        r.api.create_task = always_the_first
+        for _ in range(2):  # and a second run gives none of them the task of another one either
+            [*_] = await r.run()
+            assert await count(r, JobStatus.IN_DOUBT) == 2
+            assert await count(r, DONE) == 1
+        assert r.api.charged == (await r.store.totals("b")).spent + 50
+        await r.check()
+
+
 async def test_on_an_exclusive_account_what_never_arrived_is_proven_and_made():
     async with rig(slots=2, estimated=25) as r:
         r.rules = Rules(exclusive=True)
@@ -368,7 +386,7 @@ async def test_a_service_that_stays_silent_ends_the_run_and_the_same_command_goe
             if 30 < r.clock.monotonic() < 7230:
                 raise TransientApiError("Runway cannot be reached")
 
-        r.api.before_create = r.api.before_read = down
+        r.api.before_create = r.api.before_read = r.api.before_account = down
         [reason] = await r.run()
         assert reason.exit_code == 5
         await r.clock.sleep(7230)
@@ -500,3 +518,19 @@ async def test_bounds_may_be_changed_during_a_run():
         scheduler.set_bounds(Bounds(queue_ahead=0))
         assert await running == []
         assert r.api.most_alive == 5
+
+
+async def test_in_an_outage_the_account_is_asked_more_and_more_seldom():
+    async with rig(slots=5, takes_s=400) as r:
+        asked: list[float] = []
+
+        def down(*_):
+            if 30 < r.clock.monotonic() < 7230:
+                asked.append(r.clock.monotonic())
+                raise TransientApiError("Runway cannot be reached", retry_after_s=120)
+
+        r.api.before_account = down
+        await r.load([make_spec(f"j{n:03}", model="veo3.1") for n in range(120)])
+        r.rules = Rules(deadline=r.clock.now() + timedelta(hours=3), keeps_balance=True)
+        await r.run()
+        assert 2 < len(asked) < 7200 / 110

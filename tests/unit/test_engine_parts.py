@@ -74,6 +74,9 @@ class Desk:
         self.saved.append(kind)
         self.jobs[after.id] = after
 
+    async def holds_task(self, task_id: str) -> bool:
+        return any(task_id in job.task_ids for job in self.jobs.values())
+
     async def get_task(self, _task_id: str) -> Task:
         return self._answer()
 
@@ -323,6 +326,11 @@ async def test_a_paid_task_whose_id_cannot_be_written_is_named_with_the_way_out(
     clock, errors, waited
 ):
     desk = Desk(answer=CreatedTask(id="t-77"), save_errors=errors, refuse_from="TaskAccepted")
+
+    async def as_another_run_left_it(_batch: str, job_id: str) -> Job:
+        return desk.jobs[job_id].evolve(status=JobStatus.IN_DOUBT)
+
+    desk.job = as_another_run_left_it  # type: ignore[method-assign]
     with pytest.raises(StoreError, match="task t-77 of job `a` is paid") as caught:
         await submitted(clock, desk)
     assert "runway-batch resolve a --task t-77" in caught.value.hint

@@ -230,7 +230,7 @@ def test_the_age_of_what_others_have_created_is_not_known() -> None:
 def test_the_evidence_is_told_in_figures() -> None:
     lines = explain(evidence(ARRIVED))
     assert lines[0] == (
-        "m: Runway counted 1 creates since the last reading before, 0 of them are known; 1 in doubt"
+        "m: creates since the reading before, as Runway counts: 1; known: 0; in doubt: 1"
     )
     assert "without the creates in doubt it would be 100,000 cr" in lines[1]
     assert "does not prove" in lines[-1]
@@ -355,3 +355,17 @@ def test_where_nothing_arrived_and_all_is_settled_it_is_always_proven(
     ]  # fmt: skip
     after = [read_at(2000 + n * (APART_S + 30)) for n in range(2)]
     assert evidence(*sent, reads=[read_at(950), *after]).not_arrived
+
+
+def test_days_of_readings_are_not_all_compared_where_the_newest_decide() -> None:
+    days = [read_at(1100 + n * 300) for n in range(80)]
+    proven = evidence(LOST, reads=[BEFORE, *days])
+    assert proven.not_arrived
+    assert len(proven.compared) == 3  # ten minutes of them
+    assert len(evidence(ARRIVED, reads=[BEFORE, *days]).compared) == 1
+
+
+def test_readings_that_agreed_prove_nothing_once_a_later_one_contradicts() -> None:
+    late = replace(ARRIVED, arrives_s=2500)  # the answer was lost, and the request was slow
+    assert not evidence(late, reads=[BEFORE, AFTER, LATER, read_at(2600)]).not_arrived
+    assert evidence(late, reads=[BEFORE, AFTER, LATER]).not_arrived

@@ -51,6 +51,9 @@ class State:
         found, self.pending = self.pending, 0
         return found
 
+    async def orphans(self, _batch: str) -> dict[JobStatus, int]:
+        return {}
+
     async def counts(self, _batch: str) -> dict[JobStatus, int]:
         return self.counts_
 

@@ -57,7 +57,8 @@ version: ⟦2⟧
 concurrency: {total: ⟦0⟧, ⟦queue⟧: 1}
 retry:
   attempts: ⟦many⟧
-output: {sidecar: ⟦maybe⟧, dir: ⟦[]⟧}
+output: {sidecar: ⟦maybe⟧, dir: ⟦"a\\0b"⟧}
+inputs: {allow: [plates, ⟦"c\\0d"⟧]}
 jobs:
   - id: ⟦5⟧
     text_to_image: {model: gen4_image}
@@ -72,7 +73,8 @@ jobs:
         [
             "expected `1`, found `2`", "unknown key `bugdet`", "expected a whole number of 1",
             "unknown key `queue`", "expected a whole number from 1 to 20, found `many`",
-            "expected `file` or `none`", "expected", "expected text, found `5`", "`id` is missing",
+            "expected `file` or `none`", "expected a folder", "expected a folder",
+            "expected text, found `5`", "`id` is missing",
             "a job has one endpoint", "the job names no endpoint", "expected a list of names",
         ],
     ),
@@ -227,7 +229,7 @@ def test_error_counts_its_problems_and_shows_the_first() -> None:
     text, _ = marked(FILES["shape"][0])
     with pytest.raises(ManifestError) as caught:
         manifest_from(text.encode(), CATALOG, file="shots.yaml")
-    assert str(caught.value) == "shots.yaml:1:10: expected `1`, found `2` (and 11 more)"
+    assert str(caught.value) == "shots.yaml:1:10: expected `1`, found `2` (and 12 more)"
 
 
 def test_no_problem_of_any_file_ends_with_a_full_stop_or_is_told_twice() -> None:

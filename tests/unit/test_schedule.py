@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runner.core.schedule import (
     LONGEST_S,
     Window,
+    duration_words,
     next_time_of_day,
     parse_duration,
     parse_time_of_day,
@@ -186,6 +187,14 @@ def test_what_is_no_time_of_day_is_refused(text: str) -> None:
 def test_a_duration_is_the_sum_of_its_parts(h: int, m: int, s: int) -> None:
     assert parse_duration(f"{h}h{m}m{s}s") == h * 3600 + m * 60 + s
     assert parse_duration(f" {h}h {m}m ") == h * 3600 + m * 60
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0s"), (10, "10s"), (90, "1m30s"), (1800, "30m"), (29400, "8h10m")]
+)
+def test_a_duration_is_said_as_it_is_written(seconds: float, words: str) -> None:
+    assert duration_words(seconds) == words
+    assert parse_duration(words) == seconds
 
 
 @given(st.text(alphabet="0123456789hms .-d", max_size=8))

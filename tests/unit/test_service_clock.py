@@ -77,8 +77,34 @@ def test_an_answer_that_took_long_proves_only_what_it_can():
     inner.advance(60)
     clock.heard(date_at(START + timedelta(seconds=55)), asked_at, inner.now())
     assert clock.now() == inner.now()
-    clock.heard(date_at(START + timedelta(seconds=630)), asked_at, inner.now())
+    for _ in range(2):
+        clock.heard(date_at(START + timedelta(seconds=630)), asked_at, inner.now())
     assert seconds(clock.now() - inner.now()) == pytest.approx(600, abs=1)
+
+
+@pytest.mark.parametrize("wrong_h", [30, 24 * 365 * 4])
+def test_one_wrong_date_moves_no_window_and_two_that_agree_do(wrong_h):
+    inner = FakeClock()
+    clock = ServiceClock(inner)
+    off = timedelta(hours=wrong_h)
+    for _ in range(3):  # a wrong one now and then is never believed
+        answer(clock, inner, inner.now())
+        answer(clock, inner, inner.now() + off)
+        assert clock.now() == inner.now()
+    answer(clock, inner, inner.now() + off * 2)  # neither are two that say different things
+    assert clock.now() == inner.now()
+    answer(clock, inner, inner.now() + off * 2)
+    assert abs(seconds(clock.now() - (inner.now() + off * 2))) <= 0.6
+
+
+@pytest.mark.parametrize("behind_h", [25, -25])
+def test_an_end_by_the_machines_clock_is_as_far_away_by_the_services(behind_h):
+    inner = FakeClock()
+    clock = ServiceClock(inner)
+    end = inner.now() + timedelta(hours=8)  # `--max-duration 8h`
+    answer(clock, inner, inner.now() + timedelta(hours=behind_h))
+    left = clock.here(end) - clock.now()
+    assert seconds(left) == pytest.approx(8 * 3600, abs=1)
 
 
 @pytest.mark.parametrize("years", [-20, -11, 11, 5000])
@@ -106,7 +132,8 @@ def test_offset_goes_away_when_the_machines_clock_is_right_again():
     answer(clock, inner, START)
     assert abs(seconds(clock.now() - START)) < 1
     inner.ahead = timedelta()
-    answer(clock, inner, inner.now())
+    for _ in range(2):
+        answer(clock, inner, inner.now())
     inner.advance(20 * 3600)
     assert clock.now() == inner.now()
 

@@ -107,6 +107,13 @@ def test_the_real_service_is_not_polled_too_often(seconds: float) -> None:
         make_settings({}, poll_interval_s=seconds)
 
 
+@pytest.mark.parametrize("seconds", [3601, 1e9, float("inf")])
+def test_a_task_that_would_never_be_read_again_is_not_waited_for(seconds: float) -> None:
+    for url in (None, "http://127.0.0.1:1"):
+        with pytest.raises(UsageError, match="too long"):
+            make_settings({}, base_url=url, poll_interval_s=seconds)
+
+
 def test_a_loopback_host_may_be_polled_often() -> None:
     settings = make_settings({}, base_url="http://127.0.0.1:1", poll_interval_s=0.05)
     assert settings.poll_interval_s == 0.05
@@ -148,6 +155,16 @@ def test_a_key_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError):
         read_key({"RUNWAYML_API_SECRET_FILE": str(binary)})
+
+
+@pytest.mark.parametrize("key", [f"{KEY}\nX-Other: 1", f"{KEY}\r\n{KEY}", f"{KEY}\x00", "a\x1bb"])
+def test_a_key_of_two_lines_is_refused_and_never_shown(key: str, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(key)
+    for environment in ({"RUNWAYML_API_SECRET": key}, {"RUNWAY_API_KEY_FILE": str(file)}):
+        with pytest.raises(UsageError, match="RUNWAY") as caught:
+            read_key(environment)
+        assert KEY not in caught.value.message + caught.value.hint
 
 
 def test_the_key_never_shows() -> None:

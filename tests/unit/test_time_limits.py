@@ -72,7 +72,7 @@ def test_what_can_only_move_after_the_longest_wait_ends_a_run_at_once() -> None:
     assert reason is not None
     assert reason.exit_code == TIME_EXIT
     assert reason.message == (
-        "nothing can move before 2026-01-01 00:30 UTC, and `--max-wait` is 30 minutes:"
+        "nothing can move before 2026-01-01 00:30 UTC, and `--max-wait` is 30m:"
         " daily quota: 50 of 50 used"
     )
 

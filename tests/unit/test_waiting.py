@@ -98,7 +98,7 @@ def test_only_jobs_of_a_full_group_wait_for_it() -> None:
         ("run:5f", True, "this run's cap"),
         ("day", False, "the cap of 24 hours"),
         ("month", False, "the cap of 30 days"),
-        ("balance", False, "the balance to keep"),
+        ("balance", False, "the balance to spare"),
         ("run:5f", False, None),
         ("tag:other", False, None),
         ("model:veo3.1", False, None),

@@ -29,6 +29,7 @@ async def _status(flags: Flags, batch: str | None, everything: bool, emulator: b
     from runner.app.batch import batch_status
     from runner.cli.places import find, suffix
     from runner.cli.show_status import show_status, status_json
+    from runner.clock import SystemClock
 
     out = flags.output()
     ref = await find(flags, batch, emulator=emulator)
@@ -37,5 +38,6 @@ async def _status(flags: Flags, batch: str | None, everything: bool, emulator: b
         out.envelope("status", status_json(status, state=str(ref.state)))
     else:
         fold = sys.stdout.isatty() and not everything
-        show_status(status, out, suffix=suffix(batch, emulator=emulator), fold=fold)
+        where = suffix(batch, emulator=emulator)
+        show_status(status, out, now=SystemClock().now(), suffix=where, fold=fold)
     return 0
