@@ -196,7 +196,10 @@ class _Run:
             )
         )
         try:
-            return await scheduler.run()
+            reasons = await scheduler.run()
+            if obeying.done():
+                obeying.result()  # it never ends by itself: whatever ended it is a bug, and is told
+            return reasons
         finally:
             obeying.cancel()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from runner.app.explaining import Explanation, explain
 from runner.core.credits import format_credits
+from runner.core.groups import is_moderation
 from runner.core.history import Attempt
 from runner.core.job import AT_RUNWAY, Job, JobStatus
 from runner.core.summary import job_json
@@ -63,11 +64,20 @@ def show_explanation(found: Explanation, commands: list[str], out: Output) -> No
     """The answer first, its proof below."""
     for line in (*_facts(found), *_attempts(found)):
         out.data(line)
+    if was_moderated(found.job):
+        out.data("first     change its prompt or input: as it is, it would be refused again")
     for command in commands:
         out.data(f"next      {command}")
     out.data()
     for job, event in found.past:
         out.data(event_line(job, event, dated=True))
+
+
+def was_moderated(job: Job) -> bool:
+    """Whether moderation refused it, so that the same request is pointless."""
+    return (
+        job.status is JobStatus.FAILED and job.error is not None and is_moderation(job.error.code)
+    )
 
 
 def _facts(found: Explanation) -> Iterator[str]:
@@ -134,6 +144,8 @@ def next_commands(found: Explanation, batch: str | None, *, emulator: bool) -> I
             ways = "--not-arrived|--lost|--resubmit|--task ID"
             yield f"runway-batch resolve{suffix(batch, emulator=emulator)}"
             yield f"runway-batch resolve {job.id}{suffix(batch, emulator=emulator)} {ways}"
+        case JobStatus.FAILED if was_moderated(job):
+            yield run  # an edited job is made again; as it is, it would be refused again
         case JobStatus.FAILED | JobStatus.CANCELLED:
             yield again
         case JobStatus.HELD:

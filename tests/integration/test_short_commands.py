@@ -22,6 +22,8 @@ from runner.app.handover import standing
 from runner.app.ledger_view import read_ledger
 from runner.app.project import plan_project
 from runner.app.releasing import pause, resume, retry
+from runner.cli.output import Output
+from runner.cli.show_explain import next_commands, show_explanation
 from runner.clock import Clock, SystemClock
 from runner.core.cancelling import Fate
 from runner.core.events import Held
@@ -281,6 +283,17 @@ async def test_explain_tells_why_money_attempts_and_the_past(stage):
     assert child.reason == "needs `plate` (in_doubt)"
     with pytest.raises(UsageError, match="nobody"):
         await explain(stage.ref(), "nobody")
+
+
+async def test_what_moderation_refused_is_edited_before_it_is_made_again(stage, capsys):
+    stage.write(still("plate"))
+    stage.script({"on": "create", "do": "fail", "code": "SAFETY.INPUT.TEXT"})
+    await stage.run()
+    found = await explain(stage.ref(), "plate", clock=stage.clock)
+    [command] = next_commands(found, None, emulator=False)
+    assert command.startswith("runway-batch run ")
+    show_explanation(found, [command], Output())
+    assert "change its prompt or input" in capsys.readouterr().out
 
 
 async def test_the_ledger_adds_up_to_what_the_server_charged(stage):
