@@ -29,6 +29,7 @@ from runner.ports import Onlooker
 from .account import AccountWatch
 from .backlog import PAGE, Backlog
 from .doubts import DoubtSettler
+from .ending import Ending
 from .gatekeeper import Gatekeeper
 from .halting import Halter
 from .live_jobs import LiveJobs
@@ -41,6 +42,8 @@ from .worker import Worker
 
 #: seconds after which the store is looked at for what short commands have changed
 LOOK_AROUND_S = 5.0
+#: seconds after which a job that was tried enough is tried again, if the run still goes on
+LEFT_FOR_S = 600.0
 #: seconds slept at most: a machine that was suspended is not woken by a timer
 LONGEST_SLEEP_S = 60.0
 
@@ -76,13 +79,8 @@ class Scheduler:
         self._limits = TimeLimits(tools, self._rules)
         self._live = LiveJobs(self._work, tools.clock)
         self._voice = Voice(tools, onlookers)
-        self._reasons: list[Reason] = []
-        self._leaving = asyncio.Event()
-        self._not_submitting: Reason | None = None
-        self._stopping = False
-        self._is_patient = False
-        self._drain_until_s = 0.0
-        self._left: set[str] = set()
+        self._ending = Ending(tools.clock, tools.policies.drain_s)
+        self._left: dict[str, float] = {}  # job that was tried enough: when to look at it again
         self._look_at_s = 0.0
         self._due: datetime | None = None  # when something may move, as of the last turn
         tools.recorder.tell(self._on_event)
@@ -94,20 +92,13 @@ class Scheduler:
             reason: why.
             drain_s: seconds in which tasks at Runway may end too; None: they are left there.
         """
-        self._reasons.append(reason)
-        drain_s, self._is_patient = (
-            (self._tools.policies.drain_s, False) if drain_s is None else (drain_s, True)
-        )
-        until_s = self._tools.clock.monotonic() + drain_s
-        self._drain_until_s = min(self._drain_until_s, until_s) if self._stopping else until_s
-        self._stopping = True
+        self._ending.stop(reason, drain_s)
         self._wake.set()
-        self._live.cancel(self._is_left)
+        self._live.cancel(self._ending.leaves)
 
     def leave(self) -> None:
         """Leave at once. Answers of creates already sent get a last moment to arrive."""
-        self._stopping = True
-        self._leaving.set()
+        self._ending.leave()
         self._live.cancel()
 
     def cancel(self, wanted: Mapping[str, bool]) -> None:
@@ -149,8 +140,8 @@ class Scheduler:
                     await self._begin()
                     while await self._turn_on_any_disk(group):
                         await self._sleep()
-                    if self._stopping:
-                        await self._live.wait(lambda: self._drain_until_s)
+                    if self._ending.stopping:
+                        await self._live.wait(self._ending.until_s)
                     self._live.cancel()
                 finally:
                     for part in beside:
@@ -159,8 +150,8 @@ class Scheduler:
             raise first_of(errors) from None
         finally:
             creates = self._worker.submitter.under_way
-            await answers_of(self._tools.clock, creates, self._leaving)
-        reasons = [*self._reasons, *self._halter.reasons, *self._budget_reason()]
+            await answers_of(self._tools.clock, creates, self._ending.leaving)
+        reasons = [*self._ending.reasons, *self._halter.reasons, *self._budget_reason()]
         return list(dict.fromkeys(reasons))
 
     async def _begin(self) -> None:
@@ -182,22 +173,22 @@ class Scheduler:
         """Start what may start; whether there is anything to wait for."""
         self._wake.clear()
         self._check_limits()
-        if self._stopping:
+        if self._ending.stopping:
             return False
         await self._look_around(group)
         await self._backlog.skip_doomed()
         for held in await self._halter.act():
             self._voice.tell(held)
             self.look_again()
-        if self._not_submitting is not None:
-            await self._voice.say([_stopped(self._not_submitting)])
+        if self._ending.not_submitting is not None:
+            await self._voice.say([_stopped(self._ending.not_submitting)])
             self._due = self._tools.clock.now() + timedelta(seconds=LOOK_AROUND_S)
             return self._is_busy or self._wake.is_set()
         refusals = self._keeper.refusals
         refusals.open_again(self._backlog.ready, self._tools.clock.now())
         skip = [*self._live.ids, *refusals.held_back()]
         await self._backlog.refill(skip, without=refusals.crowded(PAGE))
-        if not self._may_submit:
+        if not self._ending.may_submit:
             return True  # told while the store was asked: the next turn sees to it
         now, ready = self._tools.clock.now(), self._backlog.ready
         for job in self._keeper.admit(ready, self._live.jobs, now):
@@ -215,10 +206,6 @@ class Scheduler:
         return False
 
     @property
-    def _may_submit(self) -> bool:
-        return not self._stopping and self._not_submitting is None
-
-    @property
     def _is_busy(self) -> bool:
         """Whether a job is worked on, or a create was sent whose job was told to wait since."""
         if self._worker.submitter.under_way and not self._live:
@@ -229,7 +216,7 @@ class Scheduler:
     def _check_limits(self) -> None:
         """What ends the run, or its creates, from outside of it."""
         stop = self._limits.due()
-        if stop is not None and not self._stopping:
+        if stop is not None and not self._ending.stopping:
             self.stop(stop.reason, drain_s=stop.drain_s)
         if self._account.refused is not None:
             self._stop_submitting(self._account.refused)
@@ -243,7 +230,7 @@ class Scheduler:
         waits = self._keeper.waits(self._backlog.ready, [], now)
         reason = self._limits.waits_too_long(until, waits, is_busy=self._is_busy)
         if reason is not None:
-            self._reasons.append(reason)
+            self._ending.reasons.append(reason)
         return reason is not None
 
     async def _look_around(self, group: asyncio.TaskGroup) -> None:
@@ -258,7 +245,7 @@ class Scheduler:
         self.set_paused(await self._tools.store.is_paused(self._tools.batch))
         await self._settler.forget_settled()
         for job in await self._tools.store.active(self._tools.batch):
-            if job.id not in self._left and job.status is not JobStatus.SUBMITTING:
+            if self._left.get(job.id, 0.0) <= now_s and job.status is not JobStatus.SUBMITTING:
                 self._live.start(group, job)
         if self._keeper.outputs_full and not self._live:  # each was tried often enough, and left
             self._stop_submitting(_no_room(self._keeper.outputs_full))
@@ -268,7 +255,7 @@ class Scheduler:
         try:
             job = await self._worker.run(job)
             if job.status in ACTIVE:
-                self._left.add(job.id)  # for the next run: this one has tried enough
+                self._leave_for_now(job)
         except NotNow as error:
             self._keeper.refused(job, error)
             if isinstance(error, GroupFull):
@@ -283,20 +270,22 @@ class Scheduler:
             self._keeper.ended(self._live.ended(job))
             self._wake.set()
 
+    def _leave_for_now(self, job: Job) -> None:
+        """Tried enough: for the next run, or for later in this one if it goes on so long."""
+        self._left[job.id] = self._tools.clock.monotonic() + LEFT_FOR_S
+
     def _on_account_error(self, job: Job, error: AccountError) -> None:
         """Nothing more is submitted; tasks are collected as long as the key may read them."""
         reason = Reason(exit_code=error.exit_code, message=error.message, hint=error.hint)
         if job.status is not JobStatus.PENDING:
-            self._left.add(job.id)
+            self._leave_for_now(job)
             self.stop(reason)
         else:
             self._stop_submitting(reason)
 
     def _stop_submitting(self, reason: Reason) -> None:
         """Collect what is at Runway, send nothing more."""
-        if self._not_submitting is None:
-            self._not_submitting = reason
-            self._reasons.append(reason)
+        if self._ending.stop_submitting(reason):
             self._wake.set()
 
     def _on_event(self, job: Job, event: Event) -> None:
@@ -306,7 +295,7 @@ class Scheduler:
         self._halter.note(job, event)
         self._settler.note(job, event)
         self._live.note(job)
-        if self._stopping and self._is_left(job):
+        if self._ending.stopping and self._ending.leaves(job):
             self._live.cancel(lambda live: live.id == job.id)
         self._backlog.note(event)
         if isinstance(event, TaskSucceeded | GaveUp | RetryScheduled):
@@ -335,13 +324,6 @@ class Scheduler:
         if self._due is not None:
             delay = min(delay, (self._due - self._tools.clock.now()).total_seconds())
         await sleep_or(self._tools.clock, delay, self._wake)
-
-    def _is_left(self, job: Job) -> bool:
-        """At a stop: nothing is lost by leaving it; at a stop by time it may end all the same."""
-        if job.status is JobStatus.PENDING:
-            return True
-        at_runway = job.status not in {JobStatus.SUBMITTING, JobStatus.DOWNLOADING}
-        return at_runway and not self._is_patient
 
     def _budget_reason(self) -> list[Reason]:
         reason = self._keeper.refusals.reason()

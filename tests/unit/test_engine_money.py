@@ -16,7 +16,7 @@ from runner.core.limits import Bounds
 from runner.core.policy import Policies
 from runner.core.schedule import Window
 from runner.engine.rules import Rules
-from runner.errors import AccountError, SubmitUncertain, TransientApiError
+from runner.errors import AccountError, DownloadError, SubmitUncertain, TransientApiError
 from runner.testing import make_spec
 from tests.engine_rig import Rig, rig
 
@@ -458,6 +458,20 @@ async def test_creates_leave_only_inside_of_the_window():
         assert all(opens <= at < closes for at in times)
         assert time(0) < max(times)
         assert r.clock.monotonic() > DAY_S  # one night was not enough
+
+
+async def test_a_download_that_was_tried_enough_is_tried_again_while_the_run_goes_on():
+    async with rig(slots=1, takes_s=600) as r:
+
+        def fail(link, n):
+            if r.clock.monotonic() < 1500:
+                raise DownloadError("the connection broke")
+
+        r.downloader.before_fetch = fail
+        await r.load(specs(5))
+        assert await r.run() == []
+        assert await count(r, DONE) == 5
+        assert r.api.charged == 125
 
 
 # people
