@@ -37,14 +37,16 @@ class Backlog:
         if isinstance(event, GaveUp | Skipped | Cancelled):
             self._look_for_doomed = True
 
-    async def refill(self, held: Collection[str], *, without: Collection[str]) -> None:
+    async def refill(
+        self, held: Collection[str], now: datetime, *, without: Collection[str]
+    ) -> None:
         """Fill the empty lanes from the store.
 
         Args:
             held: jobs that are not asked for again.
+            now: what is due later is left for later.
             without: lanes that get nothing.
         """
-        now = self._tools.clock.now()
         store, batch = self._tools.store, self._tools.batch
         for lane in await store.ready_lanes(batch):
             if lane in without or not self.ready.is_empty(lane):

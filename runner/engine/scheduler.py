@@ -184,19 +184,20 @@ class Scheduler:
             await self._voice.say([_stopped(self._ending.not_submitting)])
             self._due = self._tools.clock.now() + timedelta(seconds=LOOK_AROUND_S)
             return self._is_busy or self._wake.is_set()
+        # one time for all of the turn: what comes due while the store is asked is due afterwards
+        now, ready = self._tools.clock.now(), self._backlog.ready
         refusals = self._keeper.refusals
-        refusals.open_again(self._backlog.ready, self._tools.clock.now())
+        refusals.open_again(ready, now)
         skip = [*self._live.ids, *refusals.held_back()]
-        await self._backlog.refill(skip, without=refusals.crowded(PAGE))
+        await self._backlog.refill(skip, now, without=refusals.crowded(PAGE))
         if not self._ending.may_submit:
             return True  # told while the store was asked: the next turn sees to it
-        now, ready = self._tools.clock.now(), self._backlog.ready
         for job in self._keeper.admit(ready, self._live.jobs, now):
             self._live.start(group, job)
         await self._voice.say(self._keeper.waits(ready, self._live.jobs, now))
         if self._live.any_moves:
             self._limits.busy()
-        self._due = await self._next_time()
+        self._due = await self._next_time(now)
         if self._is_busy or self._due is not None:
             return self._live.any_moves or not await self._has_waited_enough(now)
         if self._wake.is_set():
@@ -302,9 +303,8 @@ class Scheduler:
             self._slots.note_finished(job.lane)
         self._wake.set()
 
-    async def _next_time(self) -> datetime | None:
-        """The earliest future time at which something may move by itself."""
-        now = self._tools.clock.now()
+    async def _next_time(self, now: datetime) -> datetime | None:
+        """The earliest time after `now` at which something may move by itself."""
         times = [
             await self._backlog.next_due(now),
             self._keeper.next_time(self._backlog.ready, self._live.jobs, now),

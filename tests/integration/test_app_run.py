@@ -314,7 +314,7 @@ async def test_two_batches_of_one_state_file_run_side_by_side(stage):
     stage.write(stills(3), name="one")
     stage.write(stills(3), name="two")
     results = await asyncio.gather(stage.run("one"), stage.run("two"))
-    assert [result.exit_code for result in results] == [0, 0]
+    assert [result.exit_code for result in results] == [0, 0], [r.reasons for r in results]
     assert stage.prompts == dict.fromkeys(("s0", "s1", "s2"), 2)
     for name in ("one", "two"):
         await stage.agrees(name)

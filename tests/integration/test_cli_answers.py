@@ -189,7 +189,7 @@ def test_people_get_the_same_in_words(shell: Shell) -> None:
     assert lines[0] == "bad: failed"
     assert lines[1].startswith("why       SAFETY.TEXT: ")
     assert "money     8 cr ($0.08) spent" in lines
-    assert "next      runway-batch retry -s bad" in lines
+    assert "first     change its prompt or input: as it is, it would be refused again" in lines
     assert any(line.startswith("attempt   1: ") for line in lines)
     assert "next      runway-batch explain bad" in shell("explain", "child")
     assert "next      runway-batch resolve lost --not-arrived|--lost|--resubmit|--task ID" in shell(

@@ -367,3 +367,22 @@ async def test_while_a_run_only_collects_it_says_why_nothing_starts():
         running_waits = await r.store.waits("b")
         await running
         assert [wait.code for wait in running_waits] == ["stopped"]
+
+
+async def test_what_comes_due_while_a_slow_disk_is_written_is_due_and_not_forgotten():
+    async with rig(slots=1) as r:
+        publish = r.store.publish_waits
+
+        async def slow_disk(batch, waits):
+            r.clock.advance(400)
+            await publish(batch, waits)
+
+        def busy(endpoint, body, n):
+            if n == 1:
+                raise TransientApiError("slow down", status=429)
+
+        r.store.publish_waits = slow_disk  # type: ignore[method-assign]
+        r.api.before_create = busy
+        await r.load(specs(3))
+        assert await r.run() == []
+        assert set((await r.statuses()).values()) == {DONE}
