@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check crash-fuzz format bench docs soak
+.PHONY: setup demo test check crash-fuzz format bench docs schemas soak drift fuzz
 
 setup: $(READY)
 
@@ -11,10 +11,10 @@ $(READY): pyproject.toml constraints.txt
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "runway-batch needs Python 3.11 or newer")'
 	@if command -v uv >/dev/null 2>&1; then \
 	  uv venv -q --allow-existing --python python3 $(VENV) && \
-	  uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[media,dev]'; \
+	  uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[media,xlsx,dev]'; \
 	else \
 	  python3 -m venv $(VENV) && \
-	  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[media,dev]'; \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[media,xlsx,dev]'; \
 	fi
 	@touch $(READY)
 
@@ -41,8 +41,18 @@ check: $(READY)  ## what CI runs
 soak: $(READY)  ## 20,000 jobs over 30 virtual days of outages and faults, in minutes
 	$(BIN)/python -m tests.soak
 
+drift: $(READY)  ## the catalogue against the newest release of the official SDK
+	$(BIN)/python -m tests.drift
+
+fuzz: $(READY)  ## 20,000 broken manifests; replay: FUZZ_SEED=…
+	$(BIN)/python -m tests.fuzz
+
 bench: $(READY)  ## figures, as ratios against something run side by side
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/yaml_load.py
+
+schemas: $(READY)  ## the files of schemas/ that follow from the catalogue, after a change of it
+	$(BIN)/python -m tests.schema_files
 
 docs: $(READY)  ## whether the documentation tells the truth
-	$(BIN)/python -m pytest -q tests/test_docs.py
+	$(BIN)/python -m pytest -q tests/test_docs.py tests/test_docs_shown.py

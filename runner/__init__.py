@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runner.app.project import load_project, plan_project
+    from runner.app.planning import plan_entries, plan_project
+    from runner.app.project import load_project
     from runner.app.run import run_batch
     from runner.core.summary import BatchSummary
     from runner.errors import RunnerError
@@ -23,6 +24,7 @@ __all__ = [
     "__version__",
     "load_project",
     "make_settings",
+    "plan_entries",
     "plan_project",
     "run_batch",
 ]
@@ -33,7 +35,8 @@ _HOMES = {
     "RunnerError": "runner.errors",
     "load_project": "runner.app.project",
     "make_settings": "runner.settings",
-    "plan_project": "runner.app.project",
+    "plan_entries": "runner.app.planning",
+    "plan_project": "runner.app.planning",
     "run_batch": "runner.app.run",
 }
 

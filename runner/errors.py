@@ -13,6 +13,7 @@ RunnerError                    message, hint, exit_code, code
  │    └── NotNow               a create has to wait; nothing was written
  │         ├── CapReached      a cap left no room for a reserve; exit 8
  │         ├── BalanceTooOld   the account must be read again before the reserve is judged
+ │         ├── BatchPaused     a person has paused the batch
  │         ├── SlotsTaken      other runs of the account use the lane's slots
  │         ├── QuotaUsedUp     the lane's rolling 24 hours are full; exit 10
  │         └── GroupFull       a group without a success has enough jobs in flight; exit 7
@@ -65,6 +66,8 @@ class Problem:
     line: int = 0  # 1-based; 0 = unknown
     column: int = 0  # 1-based; 0 = unknown
     path: str = ""  # jobs[3].image_to_video.ratio
+    rows: tuple[str, ...] = ()  # the first places of data it concerns: shots.csv:17
+    count: int = 1  # of how many jobs it is true in all; more than `rows` names
 
     @property
     def where(self) -> str:
@@ -164,6 +167,13 @@ class BalanceTooOld(NotNow):
     exit_code = 8
     code = "balance"
     until: datetime | None = None
+
+
+class BatchPaused(NotNow):
+    """A person has paused the batch, perhaps only a moment ago."""
+
+    exit_code = 11
+    code = "paused"
 
 
 class SlotsTaken(NotNow):

@@ -16,6 +16,7 @@ from runner.core.ledger import Entry, LedgerMove
 from runner.core.limits import Terms
 from runner.core.outcome import Reason
 from runner.core.quota import DailyQuota
+from runner.core.sidecar import Unpacked
 from runner.core.spec import AssetRef, Body
 from runner.core.task import CreatedTask, Organization, Reading, RouterRequest, Task
 
@@ -73,6 +74,25 @@ class UploadCache(Protocol):
     async def remember_upload(self, sha256: str, uri: str, *, at: datetime) -> None: ...
 
 
+class FrameReader(Protocol):
+    """Stills of videos, as files that can be uploaded."""
+
+    async def frame(self, video: Path, *, sha256: str, which: str) -> AssetRef:
+        """The `first` or `last` frame as PNG; the same bytes for the same video.
+
+        Args:
+            video: an output of a parent.
+            sha256: its content as it was verified.
+            which: `first` or `last`.
+
+        Raises:
+            PermanentApiError: the video is gone or changed, or has no frame that can be decoded.
+            TransientApiError: worth another try later.
+            DiskFull: nothing can be written.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fetched:
     """A complete download, still under its temporary name."""
@@ -103,6 +123,18 @@ class Downloader(Protocol):
 
         Finding `target` with this content already there is success. Raises `FileExistsError` when
         another content holds the name.
+        """
+        ...
+
+    async def unpack(self, archive: Path) -> Unpacked:
+        """Extract a verified archive into a folder beside it, whole or not at all; fsynced.
+
+        A folder that has all of it already is success. An archive that is not safe, broken or too
+        large stays as it is, with a warning.
+
+        Raises:
+            DownloadError: worth another try.
+            DiskFull: nothing can be written, or there is no room for it.
         """
         ...
 

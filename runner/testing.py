@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import heapq
 import inspect
 import itertools
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.core.credits import CostBand
+from runner.core.sidecar import Unpacked
 from runner.core.spec import AssetRef, Body, JobSpec, job_key
 from runner.core.task import (
     CreatedTask,
@@ -149,6 +152,13 @@ class FakeTask:
     deleted_s: float | None = None  # cannot be read since then
 
 
+def signed(url: str, until: datetime) -> str:
+    """The link as Runway signs it: its token says when it ends."""
+    claims = json.dumps({"exp": until.timestamp()}).encode()
+    token = base64.urlsafe_b64encode(claims).rstrip(b"=").decode()
+    return f"{url}?_jwt=e30.{token}.c2ln"
+
+
 #: called before a create is answered; raising decides what the caller sees
 CreateHook = Callable[[str, Body, int], None]
 
@@ -172,6 +182,7 @@ class FakeApi:
     daily: int | None = None  # creates in any 24 hours; None = no limit
     shape: Callable[[FakeTask, int], None] | None = None  # adjusts a new task
     estimated: int | None = None
+    link_life_s: float | None = None  # links say when they end, so long after they were read
     tasks: dict[str, FakeTask] = field(default_factory=dict)
     reads: Counter[str] = field(default_factory=Counter)
     most_alive: int = 0
@@ -233,7 +244,7 @@ class FakeApi:
                 failure_code=task.failure_code,
                 cost_credits=self._charge(task),
             )
-        links = tuple(f"https://links.example/{task_id}/{n}" for n in range(task.outputs))
+        links = tuple(self._link(f"{task_id}/{n}") for n in range(task.outputs))
         return Task(id=task_id, status=TaskStatus.SUCCEEDED, output=links, cost_credits=task.cost)
 
     async def find_router(self, slug: str) -> str | None:
@@ -271,6 +282,12 @@ class FakeApi:
         since_s = self.clock.monotonic() - 86_400
         return sum(task.created_s > since_s for task in self.tasks.values())
 
+    def _link(self, name: str) -> str:
+        url = f"https://links.example/{name}"
+        if self.link_life_s is None:
+            return url
+        return signed(url, self.clock.now() + timedelta(seconds=self.link_life_s))
+
     def _ended(self, task: FakeTask) -> bool:
         return self.clock.monotonic() - task.created_s >= task.takes_s
 
@@ -283,12 +300,13 @@ class FakeApi:
 
 @dataclass
 class FakeDownloader:
-    """A `Downloader` whose files are a function of the link; keeps them in memory."""
+    """A `Downloader` whose files are a function of the link's path; keeps them in memory."""
 
     clock: FakeClock
     before_fetch: Callable[[str, int], None] | None = None  # raise to fail the n-th fetch
     files: dict[str, str] = field(default_factory=dict)  # path -> sha256
     texts: dict[str, str] = field(default_factory=dict)
+    unpacked: list[str] = field(default_factory=list)
     fetches: int = 0
 
     async def fetch(self, url: str, part: Path) -> Fetched:
@@ -296,9 +314,12 @@ class FakeDownloader:
         await self.clock.sleep(1.0)
         if self.before_fetch:
             self.before_fetch(url, self.fetches)
-        digest = hashlib.sha256(url.encode()).hexdigest()
+        content = url.partition("?")[0].encode()
+        digest = hashlib.sha256(content).hexdigest()
         self.files[str(part)] = digest
-        return Fetched(part=part, bytes=len(url), sha256=digest, media_type="video/mp4", ext="mp4")
+        return Fetched(
+            part=part, bytes=len(content), sha256=digest, media_type="video/mp4", ext="mp4"
+        )
 
     async def place(self, part: Path, target: Path, sha256: str) -> None:
         if self.files.get(str(target), sha256) != sha256:
@@ -309,8 +330,21 @@ class FakeDownloader:
     async def sha256_of(self, path: Path) -> str | None:
         return self.files.get(str(path))
 
+    async def unpack(self, archive: Path) -> Unpacked:
+        """Any archive holds one file."""
+        self.unpacked.append(str(archive))
+        return Unpacked(folder=archive.stem, members=1)
+
     async def write_sidecar(self, path: Path, text: str) -> None:
         self.texts[str(path)] = text
+
+
+class FakeFrames:
+    """A `FrameReader` whose stills are a function of their video's hash."""
+
+    async def frame(self, video: Path, *, sha256: str, which: str) -> AssetRef:
+        digest = hashlib.sha256(f"{sha256} {which}".encode()).hexdigest()
+        return AssetRef(path=f"{video}-{which}.png", sha256=digest, bytes=1, media="image")
 
 
 class FakeUploader:

@@ -11,10 +11,10 @@ from typing import Any
 
 from runner.core.events import Event
 from runner.core.job import Job, JobStatus
-from runner.core.ledger import Caps
+from runner.core.ledger import Caps, ledger_move
+from runner.core.lifecycle import transition
 from runner.core.limits import Bounds, Slots
 from runner.core.outcome import Reason
-from runner.core.plan import changes, plan
 from runner.core.policy import Patience, Policies
 from runner.core.spec import JobSpec
 from runner.core.task import Reading
@@ -25,7 +25,15 @@ from runner.engine.tools import Tools
 from runner.ports import Listener
 from runner.store.process import this_process
 from runner.store.store import JobStore
-from runner.testing import FakeApi, FakeClock, FakeDownloader, FakeUploader, OutsideCalls
+from runner.testing import (
+    FakeApi,
+    FakeClock,
+    FakeDownloader,
+    FakeFrames,
+    FakeUploader,
+    OutsideCalls,
+)
+from tests.plans import changes
 
 OUT = Path("/out")
 
@@ -45,28 +53,34 @@ class Rig:
     seed: int = 1
     rescued: list[str] = field(default_factory=list)
     listeners: list[Listener] = field(default_factory=list)
+    uploader: Any = field(default_factory=FakeUploader)
+    frames: Any = field(default_factory=FakeFrames)
+    output_dir: Path = OUT
 
-    async def load(self, specs: Sequence[JobSpec], caps: Caps | None = None) -> None:
+    async def load(
+        self, specs: Sequence[JobSpec], caps: Caps | None = None, *, batch: str = "b"
+    ) -> None:
         """Bring the state file to what a manifest says."""
-        stored = {job.id: job async for job in self.store.jobs("b")}
-        found = changes("b", plan(specs, stored), self.clock.now())
-        await self.store.apply_plan("b", found)
-        await self.store.set_caps("b", caps or Caps())
+        stored = {job.id: job async for job in self.store.jobs(batch)}
+        found = changes(batch, specs, stored, self.clock.now())
+        await self.store.apply_plan(batch, found)
+        await self.store.set_caps(batch, caps or Caps())
 
     async def scheduler(self) -> Scheduler:
         store: Any = OutsideCalls(self.store, self.clock)
         tools = Tools(
             batch="b",
             api=self.api,
-            uploader=FakeUploader(),
+            uploader=self.uploader,
             downloader=self.downloader,
+            frames=self.frames,
             store=store,
             recorder=Recorder(store, [self._listen, *self.listeners], clock=self.clock),
             clock=self.clock,
             rng=random.Random(self.seed),
             policies=self.policies,
             patience=Patience(self.policies.patience_s),
-            output_dir=OUT,
+            output_dir=self.output_dir,
             tool="test",
             rescue=self.rescued.append,
         )
@@ -96,6 +110,15 @@ class Rig:
 
     def _listen(self, job: Job, event: Event) -> None:
         self.events.append((job.id, type(event).__name__))
+
+
+async def record(r: Rig, batch: str, job_id: str, *events: Event) -> None:
+    """What a short command, or another run, writes."""
+    for event in events:
+        before = await r.store.job(batch, job_id)
+        assert before is not None
+        after = transition(before, event)
+        await r.store.save(before, after, event, ledger_move(before, event))
 
 
 @asynccontextmanager

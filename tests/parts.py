@@ -9,7 +9,7 @@ from typing import Any
 from runner.core.policy import Patience, Policies
 from runner.engine.recorder import Recorder
 from runner.engine.tools import Tools
-from runner.testing import FakeClock, FakeDownloader, FakeUploader
+from runner.testing import FakeClock, FakeDownloader, FakeFrames, FakeUploader
 
 
 def tools_with(*, clock: FakeClock, **parts: Any) -> Tools:
@@ -21,6 +21,7 @@ def tools_with(*, clock: FakeClock, **parts: Any) -> Tools:
         api=parts.get("api"),
         uploader=FakeUploader(),
         downloader=FakeDownloader(clock),
+        frames=FakeFrames(),
         store=store,
         recorder=Recorder(store, [], clock=clock),
         clock=clock,

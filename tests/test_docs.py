@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,25 +11,24 @@ from typing import Any, get_args
 
 import click
 import pytest
-import yaml
 
 import runner
 from runner import errors, settings
-from runner.app.policy_file import load_policy
 from runner.cli.event_text import _APART, event_name
-from runner.cli.main import COMMANDS, group, main
-from runner.core.events import Event, Verdict
+from runner.cli.main import COMMANDS, group
+from runner.core.deciding import Case, Elsewhere, decide
+from runner.core.events import Event, Resolved, Verdict
 from runner.core.job import JobStatus
 from runner.core.lifecycle import RESOLVED, TRANSITIONS
 from runner.core.outcome import EXIT_ORDER
+from runner.core.plan import WORDS
 from runner.core.policy import FAILURE_CODES, Retry
-from runner.emulator.scenario import load_scenario
-from runner.errors import AccountError, RunnerError
+from runner.errors import RunnerError
 from runner.manifest.catalog_file import load_catalog
-from runner.manifest.read import read_manifest
+from runner.manifest.filters import FILTERS
+from runner.manifest.schema import shape_schema
 from runner.runway.answers import CREATE_REFUSALS
 from tests.docs_text import ROOT, Page, page, pages
-from tests.plain_runway import PNG
 
 EACH_PAGE = pytest.mark.parametrize("doc", pages(), ids=lambda doc: doc.name)
 
@@ -173,6 +170,22 @@ def test_the_page_on_the_lifecycle_is_the_table_of_the_code():
     assert rows == table
 
 
+def test_the_diagram_of_the_lifecycle_is_every_move_that_changes_a_status():
+    diagram = page("docs/concepts/lifecycle.md").text.split("```")[1]
+    drawn = set(re.findall(r"(?=\b([a-z_]+) ─(\w+)▶ ([a-z_]+))", diagram))
+    after = ""
+    for line in diagram.splitlines():
+        if aside := re.fullmatch(r"(?:▶ (\w+))? +(\w+) +from ([\w, ]+)", line):
+            after = aside[1] or after
+            drawn |= {(before, aside[2], after) for before in aside[3].split(", ")}
+    moves = {
+        (before.value, event.__name__, after.value)
+        for (before, event), after in TRANSITIONS.items()
+        if before is not after and event is not Resolved
+    }
+    assert drawn == moves
+
+
 def test_verdicts_lead_where_the_page_says():
     rows = page("docs/concepts/lifecycle.md").table(
         "verdict", "runway-batch resolve JOB …", "becomes"
@@ -180,6 +193,29 @@ def test_verdicts_lead_where_the_page_says():
     assert {(row[0], row[2]) for row in rows} == {
         (verdict.value, status.value) for verdict, status in RESOLVED.items()
     }
+
+
+# identity
+
+
+def test_what_becomes_of_a_job_is_what_is_decided():
+    rows = page("docs/concepts/identity.md").table("in the state file", "same key", "other key")
+    told = {status: words for names, *words in rows for status in names.split(", ")}
+    cases = {
+        status.value: [
+            decide(Case(wanted=True, status=status, same_key=same_key, same_spec=same_key))
+            for same_key in (True, False)
+        ]
+        for status in JobStatus
+    }
+    assert told == {status: [*map(WORDS.get, actions)] for status, actions in cases.items()}
+
+
+def test_what_becomes_of_a_new_job_goes_by_who_has_its_content():
+    rows = page("docs/concepts/identity.md").table("who has the content", "the job is")
+    order = [Elsewhere.NOWHERE, Elsewhere.DUPLICATE, Elsewhere.RESULT, Elsewhere.UNDER_WAY]
+    decided = [decide(Case(wanted=True, elsewhere=elsewhere)) for elsewhere in order]
+    assert [word for _, word in rows] == [WORDS[action] for action in decided]
 
 
 # money
@@ -236,104 +272,15 @@ def keys_of(schema: Any) -> Iterator[str]:
 
 
 def test_every_key_of_a_manifest_is_documented():
-    schema = json.loads((ROOT / "schemas/manifest.schema.json").read_text(encoding="utf-8"))
-    keys = set(keys_of(schema)) - set(load_catalog().endpoints)
+    keys = set(keys_of(shape_schema("manifest.schema.json"))) - set(load_catalog().endpoints)
     assert {"version", "budget", "per_job", "queue_ahead", "takes", "max_credits"} <= keys
     code = " ".join(page("docs/reference/manifest.md").spans())
     assert {key for key in keys if not re.search(rf"\b{re.escape(key)}\b", code)} == set()
 
 
-# what is printed as code
-
-
-def yaml_blocks() -> list[Any]:
-    return [
-        pytest.param(block, id=f"{doc.name}-{number}")
-        for doc in pages()
-        for number, block in enumerate(doc.blocks("yaml"))
-        if not block.startswith("# yaml-language-server")
-    ]
-
-
-@pytest.mark.parametrize("block", yaml_blocks())
-def test_a_yaml_block_is_what_it_looks_like(block, tmp_path):
-    """A manifest validates, a scenario or a policy is accepted, a fragment at least is YAML."""
-    if block.startswith("version: 1"):
-        (tmp_path / "plates").mkdir()
-        for name in set(re.findall(r"plates/[\w-]+\.png", block)):
-            (tmp_path / name).write_bytes(PNG)
-        file = tmp_path / "manifest.yaml"
-        file.write_text(block, encoding="utf-8")
-        _, expansion = read_manifest(file, load_catalog(), date="2026-10-23")
-        assert expansion.specs
-        assert expansion.warnings == ()
-        return
-    if block.startswith("faults:"):
-        file = tmp_path / "scenario.yaml"
-        file.write_text(block, encoding="utf-8")
-        assert load_scenario(file, random.Random(0)).faults
-    elif block.startswith("# policy.yaml"):
-        file = tmp_path / "policy.yaml"
-        file.write_text(block, encoding="utf-8")
-        assert load_policy(str(file)).sources
-    else:
-        value = yaml.safe_load(block)
-        schema = json.loads((ROOT / "schemas/manifest.schema.json").read_text(encoding="utf-8"))
-        assert set(value) <= set(schema["properties"])
-
-
-def told(doc: Page, command: str) -> str:
-    """What a page shows as the output of a command."""
-    for block in doc.blocks("console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE):
-            if part.startswith(command + "\n"):
-                return part.removeprefix(command + "\n")
-    raise AssertionError(f"{doc.name} does not show `{command}`")
-
-
-@pytest.mark.parametrize("name", ["README.md", "docs/tutorial/first-batch.md"])
-def test_what_is_shown_without_a_run_is_what_is_printed(name, tmp_path, monkeypatch, capsys):
-    doc = page(name)
-    assert main(["init", "shoot"]) == 0
-    captured = capsys.readouterr()
-    assert captured.out + captured.err == told(doc, "runway-batch init shoot")
-    monkeypatch.chdir(tmp_path / "shoot")
-    for command in ("validate", "plan"):
-        assert main([command, "manifest.yaml"]) == 0
-        captured = capsys.readouterr()
-        shown = told(doc, f"runway-batch {command} manifest.yaml")
-        assert captured.out + captured.err == shown
-
-
-@pytest.mark.parametrize("name", ["README.md", "docs/tutorial/first-batch.md"])
-def test_the_manifest_shown_is_the_one_that_init_writes(name, tmp_path):
-    main(["init", "shoot", "--quiet"])
-    written = yaml.safe_load((tmp_path / "shoot/manifest.yaml").read_text(encoding="utf-8"))
-    shown = next(block for block in page(name).blocks("yaml") if "jobs:" in block)
-    assert yaml.safe_load(shown) == written
-
-
-def test_the_plan_in_the_page_on_budgets_is_what_is_printed(tmp_path, capsys):
-    doc = page("docs/how-to/set-a-budget.md")
-    (tmp_path / "capped.yaml").write_text(doc.blocks("yaml")[0], encoding="utf-8")
-    assert main(["plan", "capped.yaml"]) == 0
-    assert capsys.readouterr().out == told(doc, "runway-batch plan capped.yaml")
-    assert main(["plan", "capped.yaml", "--gate"]) == 8
-
-
-def test_the_library_example_runs_up_to_the_key_it_asks_for(tmp_path, capsys):
-    doc = page("README.md")
-    manifest = next(block for block in doc.blocks("yaml") if block.startswith("version: 1"))
-    (tmp_path / "manifest.yaml").write_text(manifest, encoding="utf-8")
-    [example] = doc.blocks("python")
-    with pytest.raises(AccountError, match="no API key"):
-        exec(compile(example, "README.md", "exec"), {})  # noqa: S102 - our own example
-    assert capsys.readouterr().out == "3 jobs, 41 credits at worst\n"
-
-
-def test_the_readme_lists_the_public_names():
-    text = page("README.md").text
-    assert [name for name in runner.__all__ if f"`{name}`" not in text] == []
+def test_every_filter_of_a_template_is_documented():
+    code = " ".join(page("docs/reference/manifest.md").spans())
+    assert {name for name in FILTERS if not re.search(rf"\b{name}\b", code)} == set()
 
 
 # links, paths and length
@@ -360,6 +307,21 @@ def test_files_and_tests_named_in_docs_exist(doc):
         if re.fullmatch(r"test_\w+", span):
             sources = (path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
             assert any(f"def {span}(" in source for source in sources), span
+
+
+def test_the_modules_that_the_architecture_names_exist():
+    _, *parts = re.split(r"\*\*`(runner/\w+)/`\*\*", page("docs/concepts/architecture.md").text)
+    named = {
+        f"{folder}/{name}"
+        for folder, text in zip(parts[::2], parts[1::2], strict=True)
+        for name in re.findall(r"`([a-z]\w+)`", text.partition("\n\n")[0])
+    }
+    assert len(named) > 50
+    named.remove("runner/media/media")  # the extra of that name
+    missing = {
+        name for name in named if not (ROOT / name).is_dir() and not (ROOT / f"{name}.py").is_file()
+    }
+    assert missing == set()
 
 
 @EACH_PAGE

@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 #: run from an installed wheel and from a checkout: finds schemas, examples and the catalogue
 READS_ITS_DATA = """
+import asyncio
 import runner
 from pathlib import Path
 from runner.cli.examples import example_folder
@@ -22,7 +23,8 @@ from runner.settings import Settings
 
 folder = example_folder()
 project = runner.load_project(folder / "quickstart.yaml", Settings(state=Path("none.db")))
-print(Path(runner.__file__).parent, schema_folder(), folder, len(project.specs), sep="\\n")
+jobs = asyncio.run(runner.plan_project(project)).jobs
+print(Path(runner.__file__).parent, schema_folder(), folder, jobs, sep="\\n")
 """
 
 
@@ -77,8 +79,15 @@ def test_the_wheel_holds_schemas_and_examples(names, folder, inside, pattern):
     assert expected <= names
 
 
+def test_the_wheel_holds_the_files_that_examples_go_over(names):
+    data = ROOT / "manifests/data"
+    files = {name for name in files_below(data, "*") if (data / name).is_file()}
+    assert {Path(name).suffix for name in files} >= {".csv", ".jsonl", ".jpg", ".mp4", ".wav"}
+    assert {f"runner/_manifests/data/{name}" for name in files} <= names
+
+
 def test_the_wheel_holds_the_catalogue_and_says_that_it_is_typed(names):
-    assert {"runner/data/catalog.json", "runner/py.typed"} <= names
+    assert {"runner/data/catalog.json", "runner/data/fields.json", "runner/py.typed"} <= names
 
 
 def test_the_wheel_holds_nothing_of_tests_state_or_outputs(names):

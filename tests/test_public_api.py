@@ -33,7 +33,7 @@ def modules_after(code: str) -> set[str]:
 def test_the_public_names_are_these():
     assert sorted(runner.__all__) == [
         "BatchSummary", "RunnerError", "__version__", "load_project", "make_settings",
-        "plan_project", "run_batch",
+        "plan_entries", "plan_project", "run_batch",
     ]  # fmt: skip
 
 

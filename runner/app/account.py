@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 from runner import __version__
 from runner.clock import Clock, SystemClock
-from runner.core.task import Organization, Task, TaskStatus
+from runner.core.task import Organization, Reading, Task, TaskStatus
 from runner.errors import PermanentApiError, UsageError
 from runner.runway.client import RunwayClient
 from runner.runway.shapes import DailyUse
@@ -39,6 +39,15 @@ async def read_account(settings: Settings, *, clock: Clock | None = None) -> Acc
         used = await client.get_usage(start=today, before=today + timedelta(days=1))
     of_today = tuple(use for use in used if use.day == today)
     return Account(organization=organization, day=today, used=of_today)
+
+
+async def read_limits_and_balance(settings: Settings, *, clock: Clock | None = None) -> Reading:
+    """One call, free; nothing is written down."""
+    clock = clock or SystemClock()
+    async with _client(settings, clock) as client:
+        asked_at = clock.now()
+        organization = await client.get_organization()
+        return Reading(asked_at=asked_at, answered_at=clock.now(), organization=organization)
 
 
 async def read_task(settings: Settings, task_id: str, *, clock: Clock | None = None) -> Task:

@@ -19,7 +19,6 @@ from runner.core.events import Event, GaveUp, Imported, Reopened
 from runner.core.job import Job, JobStatus
 from runner.core.ledger import ledger_move
 from runner.core.lifecycle import TRANSITIONS, transition
-from runner.core.plan import changes, plan
 from runner.core.sidecar import Sidecar
 from runner.downloads.aside import move_aside
 from runner.downloads.atomic import sha256_of
@@ -28,6 +27,8 @@ from runner.settings import Settings
 from runner.store.process import this_process
 from runner.store.store import JobStore
 
+from .applying import apply_plan
+from .planning import plan_with
 from .project import Project
 from .sidecars import FoundSidecar, unknown_sidecars
 
@@ -92,9 +93,8 @@ class Adopter:
                 base_url=(known.base_url if known else "") or self.settings.service,
                 output_dir=str(self.output_dir),
             )
-            stored = {job.id: job async for job in store.jobs(self.batch)}
-            planned = plan(self.project.specs, stored)
-            await store.apply_plan(self.batch, changes(self.batch, planned, self.clock.now()))
+            planned = await plan_with(self.project, store)
+            await apply_plan(self.project, store, planned, clock=self.clock)
         return {job.id: job async for job in store.jobs(self.batch)}
 
     async def _import_all(self, store: JobStore, jobs: dict[str, Job]) -> list[AdoptedFile]:

@@ -15,12 +15,12 @@ from runner.core.summary import BatchSummary
 from runner.core.waiting import Surroundings, why_waiting
 from runner.errors import UsageError
 from runner.manifest.catalog_file import load_catalog
-from runner.manifest.load import load_manifest
 from runner.settings import Settings, state_path
 from runner.store.reader import StateReader
 from runner.store.rows import StoredBatch
 
 from .local_zone import LocalZone
+from .manifests import glance, names_manifest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,9 +73,9 @@ async def find_batches(
         UsageError: no state file.
     """
     path = Path(target) if target else None
-    if path is not None and (is_file(path) or path.suffix in {".yaml", ".yml"}):
+    if path is not None and (is_file(path) or names_manifest(path)):
         state = state_path(path.resolve().parent, settings)
-        target = load_manifest(path, load_catalog()).name
+        target = glance(path, load_catalog()).name
     else:
         state = state_path(here, settings)
     if not state.is_file():

@@ -174,7 +174,8 @@ async def _do_it(
         await check_home(store, request.ref.state)
         stored = await store.batch(batch)
         place = Workplace(
-            batch=batch, output_dir=Path(stored.output_dir if stored else ""), settings=settings,
+            batch=batch, state=request.ref.state, settings=settings,
+            output_dir=Path(stored.output_dir if stored else ""),
             policies=Policies(), clock=clock, rng=rng,
         )  # fmt: skip
         async with open_tools(store, place) as tools:

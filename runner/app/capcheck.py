@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from runner.core.ledger import Cap, Caps
-from runner.core.plan import Plan, PlanEntry
+from runner.core.ledger import Caps
+from runner.core.plan import Plan
 
 #: caps under which more is counted than the jobs of the plan, or less
 _APART = frozenset({"run", "day", "month"})
+_NOTHING: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,38 +37,32 @@ def named(caps: Caps) -> dict[str, int]:
     return {name: limit for name, limit in limits.items() if limit is not None}
 
 
-def check_caps(plan: Plan, caps: Caps, in_force: Iterable[Cap] = ()) -> list[CapCheck]:
+def check_caps(
+    plan: Plan, caps: Caps, elsewhere: Mapping[str, int] = _NOTHING
+) -> Sequence[CapCheck]:
     """Every cap, those that no job is counted under included.
 
     Args:
-        in_force: the caps as the state file has them: what other batches used of a day or month.
+        plan: what would start.
+        caps: that apply to it.
+        elsewhere: credits used under `day` and `month`, by all batches that share them.
 
     The balance to keep is left out: nothing here knows the balance.
     """
-    shared = {cap.name: cap.used for cap in in_force if cap.name in _APART}
-    return [
-        CapCheck(
-            name=name,
-            limit=limit,
-            used=shared.get(name, 0) if name in _APART else _used_of(plan, name),
-            worst=sum(entry.spec.reserve for entry in plan.starting if _counts(entry, name)),
-        )
-        for name, limit in named(caps).items()
-        if name != "balance"
-    ]
+    found = []
+    for name, limit in named(caps).items():
+        if name != "balance":
+            worst, used = _sums(plan, name)
+            used = elsewhere.get(name, 0) if name in _APART else used
+            found.append(CapCheck(name=name, limit=limit, used=used, worst=worst))
+    return found
 
 
-def _used_of(plan: Plan, name: str) -> int:
-    return sum(_used(entry) for entry in plan.entries if _counts(entry, name))
-
-
-def _used(entry: PlanEntry) -> int:
-    return entry.stored.charged + entry.stored.hold if entry.stored else 0
-
-
-def _counts(entry: PlanEntry, cap: str) -> bool:
-    """Whether a job is counted under a cap."""
+def _sums(plan: Plan, cap: str) -> tuple[int, int]:
+    """Credits that the starting jobs under a cap may cost, and that its jobs have used."""
     kind, _, name = cap.partition(":")
-    if kind == "model":
-        return entry.spec.lane == name
-    return kind != "tag" or name in entry.spec.tags
+    if kind == "tag":
+        tag = plan.tags.get(name)
+        return (0, 0) if tag is None else (tag.worst, tag.used)
+    lanes = [lane for key, lane in plan.lanes.items() if kind != "model" or key == name]
+    return sum(lane.worst for lane in lanes), sum(lane.spent + lane.reserved for lane in lanes)

@@ -14,7 +14,7 @@ from runner.clock import Clock, SystemClock
 from runner.core.outcome import Reason, exit_code_of
 from runner.errors import StoreError, UsageError
 from runner.manifest.catalog_file import load_catalog
-from runner.manifest.load import load_manifest
+from runner.manifest.direct import is_table
 from runner.settings import Settings, state_path
 from runner.store.connection import version_of
 from runner.store.identity import home_of
@@ -28,6 +28,7 @@ from .check_account import account_checks
 from .check_state import batch_checks, file_checks, machine_checks, state_checks
 from .checks import Check, Result
 from .home import check_state_place
+from .manifests import glance
 from .project import Project, load_project
 
 
@@ -135,7 +136,9 @@ async def _repair(request: DoctorRequest, clock: Clock) -> Sequence[str]:
 
 async def _adopt(request: DoctorRequest, clock: Clock) -> Sequence[AdoptedFile]:
     check_state_place(request.state, request.settings)
-    named = load_project(request.manifest, request.settings) if request.manifest else None
+    file = request.manifest
+    # of a table nobody has said here what its jobs are
+    named = load_project(file, request.settings) if file and not is_table(file) else None
     if named is None:
         _check_there(request.state)
     found: list[AdoptedFile] = []
@@ -162,7 +165,7 @@ async def _project_of(store: StateReader, batch: str, settings: Settings) -> Pro
     """The batch's manifest, where it still is where it was."""
     stored = await store.batch(batch)
     path = Path(stored.manifest) if stored is not None and stored.manifest else None
-    if path is None or not path.is_file():
+    if path is None or not path.is_file() or is_table(path):
         return None
     project = load_project(path, settings)
     return project if project.batch == batch else None
@@ -173,7 +176,7 @@ async def _folder_of(store: StateReader, batch: str, request: DoctorRequest) -> 
     if request.settings.output_dir is not None:
         return request.settings.output_dir
     if request.manifest is not None:
-        manifest = load_manifest(request.manifest, load_catalog())
+        manifest = glance(request.manifest, load_catalog())
         if manifest.name == batch:
             return request.manifest.resolve().parent / manifest.output.dir
     stored = await store.batch(batch)

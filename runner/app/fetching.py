@@ -101,6 +101,7 @@ async def fetch(
         try:
             place = Workplace(
                 batch=ref.name,
+                state=ref.state,
                 output_dir=request.output_dir,
                 settings=settings,
                 policies=Policies(),

@@ -21,6 +21,7 @@ from runner.store.store import JobStore
 
 from .asking import ask
 from .batch import summary_of
+from .planning import NO_WISH, Wish
 from .preflight import check_manifest
 from .project import Project
 from .run import RunResult
@@ -34,7 +35,7 @@ class HandedOver:
     """What the live run took over, by what becomes of the jobs."""
 
     run: StoredRun
-    actions: Mapping[str, int]  # new, keep, edit, stale, orphan
+    actions: Mapping[str, int]  # in words: new, kept, changed, stale …
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,18 +67,21 @@ async def standing(project: Project) -> Standing:
 
 
 async def hand_over(
-    project: Project, run: StoredRun, run_cap: int | None, *, clock: Clock
+    project: Project, run: StoredRun, run_cap: int | None, *, clock: Clock, wish: Wish = NO_WISH
 ) -> HandedOver:
     """The live run takes the manifest as it is on disk now.
 
     Args:
         run_cap: the run's cap from now on, in credits; None leaves it as it is.
+        wish: what is asked of stale jobs.
 
     Raises:
         UsageError: it refused, as the manifest cannot be used.
         StoreLocked: it did not answer.
     """
     data: dict[str, Any] = {} if run_cap is None else {"max_credits": run_cap}
+    data |= {"refresh": wish.refresh, "accept_stale": wish.accept_stale}
+    data |= {"sets": dict(project.sets)}
     async with await JobStore.open(project.state, clock=clock, create=False) as store:
         answer = await ask(store, project.batch, CommandKind.RELOAD, data, clock=clock)
     if answer is None:

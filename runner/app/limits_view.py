@@ -17,13 +17,13 @@ from runner.core.quota import DailyQuota
 from runner.core.task import Reading
 from runner.errors import ManifestError, UsageError
 from runner.manifest.catalog_file import load_catalog
-from runner.manifest.load import load_manifest
 from runner.store.reader import StateReader
 from runner.store.rows import StoredBatch
 from runner.store.store import JobStore
 
 from .asking import ask
 from .batch import BatchRef
+from .manifests import glance
 
 #: readings older than this say nothing about what is left of a day
 OLDEST = timedelta(days=3)
@@ -95,7 +95,7 @@ async def set_limits(
 def _bounds(stored: StoredBatch) -> tuple[int | None, Mapping[str, int]]:
     """What the manifest allows, as far as it can be read."""
     try:
-        concurrency = load_manifest(Path(stored.manifest), load_catalog()).concurrency
+        concurrency = glance(Path(stored.manifest), load_catalog()).concurrency
     except ManifestError:
         return None, {}
     return concurrency.total, concurrency.models

@@ -9,15 +9,16 @@ from typing import Any
 
 from runner.clock import Clock
 from runner.core.commands import CommandKind
-from runner.core.job import Job
 from runner.core.limits import Bounds
-from runner.core.plan import Plan, changes, plan
+from runner.core.plan import WORDS, Plan
 from runner.engine.scheduler import Scheduler
-from runner.errors import StaleJob, UsageError
+from runner.errors import RunnerError, StaleJob, UsageError
 from runner.settings import Settings
 from runner.store.store import JobStore
 
+from .applying import apply_plan
 from .command_watch import Handler
+from .planning import NO_WISH, Wish, plan_with
 from .project import Project, bounds_of, cap_sources, caps_of, load_project
 
 #: plans made of one reload: jobs go on while it is written
@@ -28,9 +29,11 @@ class LiveRun:
     """What a run goes by, as far as it may change while it works."""
 
     def __init__(
-        self, project: Project, settings: Settings, store: JobStore, *, clock: Clock
-    ) -> None:
+        self, project: Project, settings: Settings, store: JobStore, *, clock: Clock,
+        wish: Wish = NO_WISH,
+    ) -> None:  # fmt: skip
         self.project = project
+        self._wish = wish
         self._settings = settings
         self._store = store
         self._clock = clock
@@ -56,17 +59,28 @@ class LiveRun:
         return bounds_of(self.project, jobs)
 
     async def apply(self, planned: Plan, run_cap: int | None) -> None:
-        """Write the plan and the caps."""
+        """Write the plan and the caps.
+
+        Raises:
+            StaleJob: a job was changed since the plan was made.
+            UsageError: an input changed since.
+        """
         self._run_cap = run_cap
-        batch = self.project.batch
-        await self._store.apply_plan(batch, changes(batch, planned, self._clock.now()))
+        await apply_plan(self.project, self._store, planned, clock=self._clock)
         await self._set_caps()
 
-    async def plan(self) -> Plan:
-        """The manifest against the state file."""
-        batch = self.project.batch
-        stored: dict[str, Job] = {job.id: job async for job in self._store.jobs(batch)}
-        return plan(self.project.specs, stored)
+    async def plan(self, *, check: bool = True) -> Plan:
+        """The manifest against the state file; unchecked where this very manifest was checked.
+
+        Raises:
+            ManifestError: with every problem found.
+        """
+        return await plan_with(self.project, self._store, self._wish, check=check)
+
+    async def up_to_date(self, planned: Plan) -> Plan:
+        """The plan, or another where the state file has changed since it was made."""
+        is_same = await self._store.lookups().newest_event() == planned.event
+        return planned if is_same else await self.plan(check=False)
 
     async def _set_caps(self) -> None:
         await self._store.set_caps(
@@ -96,9 +110,19 @@ class LiveRun:
         return {"total": bounds.total, "lanes": dict(bounds.lanes), "max_credits": self._run_cap}
 
     async def _replan(self, run_cap: int | None) -> Plan:
-        """Plan and write, again where the work under way was faster than the plan."""
+        """Plan and write, again where the work under way was faster than the plan.
+
+        Raises:
+            UsageError: a job that this run works on has another id now.
+        """
         for tries_left in reversed(range(REPLANS)):
             planned = await self.plan()
+            if planned.moving:
+                raise UsageError(
+                    f"a run that is under way cannot rename what is at Runway:"
+                    f" {', '.join(planned.moving.ids[:3])}",
+                    hint="wait until it is done, or stop with Ctrl-C and run again",
+                )
             try:
                 await self.apply(planned, run_cap)
             except StaleJob:
@@ -122,7 +146,8 @@ class LiveRun:
 
     async def _reload(self, data: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take the manifest as it is on disk now; what is at Runway is collected as submitted."""
-        fresh = await asyncio.to_thread(load_project, self.project.path, self._settings)
+        sets = data.get("sets", self.project.sets)
+        fresh = await asyncio.to_thread(load_project, self.project.path, self._settings, sets=sets)
         if fresh.batch != self.project.batch:
             return {"error": f"the manifest names another batch now: {fresh.batch}", "hint": ""}
         fixed = self._fixed_for_this_run(fresh)
@@ -132,9 +157,18 @@ class LiveRun:
                 "hint": "stop it with Ctrl-C and run again; what is at Runway goes on meanwhile",
                 "exit_code": UsageError.exit_code,
             }
-        self.project = replace(fresh, output_dir=self.project.output_dir, state=self.project.state)
+        was, wish = self.project, self._wish
+        self.project = replace(fresh, output_dir=was.output_dir, state=was.state)
+        self._wish = Wish(
+            refresh=bool(data.get("refresh")),
+            accept_stale=wish.accept_stale or bool(data.get("accept_stale")),
+        )
         given = data.get("max_credits")
-        planned = await self._replan(self._run_cap if given is None else int(given))
+        try:
+            planned = await self._replan(self._run_cap if given is None else int(given))
+        except RunnerError:
+            self.project, self._wish = was, wish
+            raise
         if self._scheduler is not None:
             self._scheduler.set_bounds(self.bounds(self._jobs))
-        return {action.value: count for action, count in planned.counts.items()}
+        return {WORDS[action]: count for action, count in planned.counts.items()}

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from runner.errors import UsageError
 from runner.manifest.catalog_file import load_catalog
-from runner.manifest.load import load_manifest
 from runner.settings import Settings
 from runner.store.reader import StateReader
 
 from .batch import BatchRef
+from .manifests import glance
 
 
 async def output_folder(ref: BatchRef, target: str | None, settings: Settings) -> Path:
@@ -37,5 +37,5 @@ def _of_manifest(target: str | None) -> Path | None:
     """What the target says, where it is a manifest."""
     if target is None or not Path(target).is_file():
         return None
-    manifest = load_manifest(Path(target), load_catalog())
+    manifest = glance(Path(target), load_catalog())
     return Path(target).resolve().parent / manifest.output.dir

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from runner.core.catalog import Catalog, closest
 from runner.core.spec import AssetRef, JobSpec, refs_in
@@ -10,34 +10,46 @@ from runner.core.spending_policy import SpendingPolicy
 from runner.errors import Problem
 from runner.manifest.pricing import dearer
 
-
-def policy_problems(
-    policy: SpendingPolicy, specs: Iterable[JobSpec], file: str
-) -> tuple[Problem, ...]:
-    """What the policy forbids, in the order of the jobs.
-
-    Args:
-        file: the manifest, as messages name it.
-    """
-    found = (problem for spec in specs for problem in _of_job(policy, spec, file))
-    return tuple(dict.fromkeys(found))
+#: problems that are told; a policy that refuses more refuses all
+MOST_PROBLEMS = 1000
 
 
-def policy_warnings(
-    policy: SpendingPolicy, specs: Iterable[JobSpec], catalog: Catalog
-) -> tuple[Problem, ...]:
-    """Caps for a model that nobody knows: they hold nothing back."""
-    known = {model for each in catalog.endpoints.values() for model in each.models}
-    known |= {*catalog.endpoints, *(spec.lane for spec in specs)}
-    return tuple(
-        Problem(
-            message=f"the policy caps a model that nobody knows: `{model}`",
-            hint=f"did you mean `{near}`?" if (near := closest(model, sorted(known))) else "",
-            file=", ".join(policy.sources),
+class PolicyCheck:
+    """Looks at jobs one by one."""
+
+    def __init__(self, policy: SpendingPolicy, file: str) -> None:
+        """`file` is the manifest, as messages name it."""
+        self._policy = policy
+        self._file = file
+        self._found: dict[Problem, None] = {}
+        self._lanes: set[str] = set()
+
+    def look(self, spec: JobSpec) -> None:
+        """One job."""
+        if not self._policy.sources:
+            return
+        self._lanes.add(spec.lane)
+        if len(self._found) < MOST_PROBLEMS:
+            self._found.update(dict.fromkeys(_of_job(self._policy, spec, self._file)))
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What the policy forbids, in the order of the jobs."""
+        return tuple(self._found)
+
+    def warnings(self, catalog: Catalog) -> tuple[Problem, ...]:
+        """Caps for a model that nobody knows: they hold nothing back."""
+        known = {model for each in catalog.endpoints.values() for model in each.models}
+        known |= {*catalog.endpoints, *self._lanes}
+        return tuple(
+            Problem(
+                message=f"the policy caps a model that nobody knows: `{model}`",
+                hint=f"did you mean `{near}`?" if (near := closest(model, sorted(known))) else "",
+                file=", ".join(self._policy.sources),
+            )
+            for model in self._policy.budget.models
+            if model not in known
         )
-        for model in policy.budget.models
-        if model not in known
-    )
 
 
 def _of_job(policy: SpendingPolicy, spec: JobSpec, file: str) -> Iterator[Problem]:
@@ -53,7 +65,7 @@ def _model(policy: SpendingPolicy, spec: JobSpec) -> Iterator[tuple[str, str]]:
 
 
 def _inputs(policy: SpendingPolicy, spec: JobSpec) -> Iterator[tuple[str, str]]:
-    for ref in refs_in(spec.body):
+    for ref in refs_in(spec.body) if policy.folders else ():
         refusal = policy.refuses_input(ref.path) if isinstance(ref, AssetRef) else None
         if isinstance(ref, AssetRef) and refusal is not None:
             why = f"which the policy {refusal.source} does not allow as a place of inputs"

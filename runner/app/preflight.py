@@ -34,12 +34,15 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
-async def check_key(store: JobStore, batch: str, key: str, api: TaskApi) -> None:
-    """Another key of the same account may go on; another account's would lose every task."""
+async def check_key(store: JobStore, batch: str, key: str, api: TaskApi) -> str:
+    """Another key of the same account may go on; another account's would lose every task.
+
+    Returns the mark of the key, a salted digest.
+    """
     known = await store.batch(batch)
     mark = known.key_mark if known is not None else ""
     if mark and key_matches(key, mark):
-        return
+        return mark
     tasks = [job.task_id for job in await store.active(batch) if job.task_id is not None]
     if mark and tasks:
         try:
@@ -50,7 +53,9 @@ async def check_key(store: JobStore, batch: str, key: str, api: TaskApi) -> None
                 status=error.status,
                 hint="use the key that sent them; nothing was sent or given up",
             ) from error
-    await store.set_key_mark(batch, key_mark(key, uuid.uuid4().hex))
+    mark = key_mark(key, uuid.uuid4().hex)
+    await store.set_key_mark(batch, mark)
+    return mark
 
 
 async def check_service(store: JobStore, batch: str, settings: Settings) -> None:

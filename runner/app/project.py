@@ -1,29 +1,27 @@
-"""A manifest made ready: checked, expanded, priced, compared with the state file."""
+"""A manifest made ready to be planned and run, and the caps that apply to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.clock import SystemClock
 from runner.core.budget import BudgetSpec, lowest, stricter
 from runner.core.catalog import Catalog
-from runner.core.job import Job
-from runner.core.ledger import Cap, Caps
+from runner.core.ledger import Caps
 from runner.core.limits import Bounds
-from runner.core.plan import Plan, plan
-from runner.core.spec import JobSpec
+from runner.core.price_memory import PriceMemory
 from runner.core.spending_policy import NO_POLICY, SpendingPolicy
-from runner.errors import ManifestError, Problem
 from runner.manifest.catalog_file import load_catalog
+from runner.manifest.expand import Expander
+from runner.manifest.inputs import LocalInputs
 from runner.manifest.model import Manifest
-from runner.manifest.read import read_manifest
+from runner.manifest.pricing import Inputs
 from runner.settings import Settings, state_path
-from runner.store.reader import StateReader
 
 from .capcheck import named
-from .policy_check import policy_problems, policy_warnings
+from .manifests import open_manifest, piped
 
 #: of a run's cap; a source in back-ticks is its own place, others are where the cap's key stands
 _RUN_SOURCES = ("`max_credits_per_run` of the policy", "`--max-credits`")
@@ -31,43 +29,66 @@ _RUN_SOURCES = ("`max_credits_per_run` of the policy", "`--max-credits`")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Project:
-    """A manifest that may run, and where its things are."""
+    """A manifest that may run, and where its things are. Its jobs are made when they are asked for.
+
+    `runner.app.planning` reads them, checks them and compares them with the state file.
+    """
 
     path: Path
     manifest: Manifest
     catalog: Catalog
-    specs: tuple[JobSpec, ...]
-    warnings: tuple[Problem, ...]
+    inputs: Inputs
+    date: str  # the day of the plan, for file names: `2026-10-23`
     state: Path
     output_dir: Path
+    service: str  # where it runs, see `Settings.service`
     policy: SpendingPolicy = NO_POLICY
+    sets: Mapping[str, str] = field(default_factory=dict)  # of a table: what `--set` says
 
     @property
     def batch(self) -> str:
         return self.manifest.name
 
+    def expander(self, *, memory: PriceMemory | None = None, sharded: bool = False) -> Expander:
+        """Makes the jobs, parents before the jobs that need them, as often as they are asked for.
 
-def load_project(path: Path, settings: Settings) -> Project:
-    """Read, check, expand and price a manifest. Reads local input files, no network.
+        Args:
+            memory: what Runway asked and charged before.
+            sharded: whether default file names are spread over folders.
+        """
+        return Expander(
+            self.manifest, self.catalog, self.inputs,
+            date=self.date, memory=memory, sharded=sharded,
+        )  # fmt: skip
+
+
+def load_project(
+    path: Path, settings: Settings, *, sets: Mapping[str, str] | None = None
+) -> Project:
+    """Read and check a manifest, except for its jobs. No network.
+
+    Args:
+        path: of a manifest, or of a table; `-` is a table on the standard input.
+        settings: what the command was told.
+        sets: of a table, what `--set` says of its jobs.
 
     Raises:
         ManifestError: with every problem found.
+        UsageError: what is said of a table's jobs cannot be used.
     """
     catalog = load_catalog()
-    today = SystemClock().now().date().isoformat()
-    manifest, expansion = read_manifest(path, catalog, date=today)
-    if forbidden := policy_problems(settings.policy, expansion.specs, manifest.file):
-        raise ManifestError(forbidden)
-    strange = policy_warnings(settings.policy, expansion.specs, catalog)
+    manifest = open_manifest(path, sets or {}, catalog)
     folder = path.resolve().parent
     return Project(
         path=path.resolve(),
         manifest=manifest,
         catalog=catalog,
-        specs=expansion.specs,
-        warnings=(*expansion.warnings, *strange),
+        inputs=LocalInputs(path.parent, manifest.allow, stdin=piped(path)),
+        sets=sets or {},
+        date=SystemClock().now().date().isoformat(),
         state=state_path(folder, settings),
         output_dir=settings.output_dir or folder / manifest.output.dir,
+        service=settings.service,
         policy=settings.policy,
     )
 
@@ -109,28 +130,3 @@ def bounds_of(project: Project, jobs: Mapping[str | None, int]) -> Bounds:
             lanes[lane] = min(most, lanes.get(lane, most))
     totals = [n for n in (concurrency.total, jobs.get(None)) if n is not None]
     return Bounds(total=min(totals, default=None), lanes=lanes, queue_ahead=concurrency.queue_ahead)
-
-
-async def stored_jobs(project: Project) -> dict[str, Job]:
-    """The batch as the state file has it; changes nothing, empty where there is no file."""
-    if not project.state.is_file():
-        return {}
-    async with await StateReader.read(project.state) as reader:
-        if await reader.batch(project.batch) is None:
-            return {}
-        return {job.id: job async for job in reader.jobs(project.batch)}
-
-
-async def caps_used(project: Project) -> Sequence[Cap]:
-    """The caps of the last run and what counts against them now; empty where nothing has run."""
-    if not project.state.is_file():
-        return ()
-    async with await StateReader.read(project.state) as reader:
-        if await reader.batch(project.batch) is None:
-            return ()
-        return await reader.caps_in_force(project.batch, now=SystemClock().now())
-
-
-async def plan_project(project: Project) -> Plan:
-    """What a run would do. Works without a key and without a network."""
-    return plan(project.specs, await stored_jobs(project))

@@ -37,9 +37,11 @@ from .control import RunControl
 from .home import check_state, check_state_place
 from .lease_watch import keep_lease
 from .live import LiveRun
+from .planning import plan_project, plan_with
 from .preflight import check_key, check_manifest, check_writable
 from .project import Project
 from .run_rules import RunOptions, policies_of, rules_of
+from .start_check import refuse_start
 from .toolbox import Workplace, open_tools
 
 
@@ -74,6 +76,7 @@ async def run_batch(
     """Bring the batch as far as it goes: submit, poll, download, within every cap.
 
     Raises:
+        ManifestError: with every problem of the manifest; nothing was written or sent.
         StoreLocked: another run holds the batch.
         AccountError: no key, or it is refused; nothing was submitted.
         TransientApiError: Runway cannot be reached; nothing was submitted.
@@ -91,9 +94,12 @@ async def run_batch(
         rng=rng or random.Random(),
     )
     check_state_place(project.state, settings)
+    planned = None if project.state.is_file() else await plan_project(project, run.options.wish)
     check_writable(project.output_dir)
     async with await JobStore.open(project.state, clock=its_clock) as store:
-        return await run.under_lease(store, gate)
+        if planned is None:
+            planned = await plan_with(project, store, run.options.wish)
+        return await run.under_lease(store, gate, planned)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +113,7 @@ class _Run:
     clock: ServiceClock
     rng: random.Random
 
-    async def under_lease(self, store: JobStore, gate: Gate) -> RunResult:
+    async def under_lease(self, store: JobStore, gate: Gate, planned: Plan) -> RunResult:
         """Become the batch's one live run, for as long as it takes."""
         batch = self.project.batch
         known = await store.batch(batch)
@@ -126,7 +132,7 @@ class _Run:
             keep_lease(lease, self.project.state, self.control, clock=self.clock)
         )
         try:
-            result = await self._go(store, gate)
+            result = await self._go(store, gate, planned)
             if beating.done():
                 await beating  # raises where the state file is gone: nothing can be said of it
             exit_code = result.exit_code
@@ -136,7 +142,7 @@ class _Run:
                 await lease.release(exit_code)
         return result
 
-    async def _go(self, store: JobStore, gate: Gate) -> RunResult:
+    async def _go(self, store: JobStore, gate: Gate, planned: Plan) -> RunResult:
         batch = self.project.batch
         await check_state(store, self.project)
         newest = await store.newest_event_at()
@@ -151,8 +157,9 @@ class _Run:
         for job, event in await store.heal(batch):
             for listener in self.listeners:
                 listener(job, event)
-        live = LiveRun(self.project, self.settings, store, clock=self.clock)
-        planned = await live.plan()
+        live = LiveRun(self.project, self.settings, store, clock=self.clock, wish=self.options.wish)
+        planned = await live.up_to_date(planned)
+        refuse_start(planned.refusals)
         run_cap = gate(planned)
         reasons: list[Reason] = []
         if planned.starting or await store.active(batch) or await self._may_settle(store):
@@ -163,7 +170,7 @@ class _Run:
         summary = await summary_of(store, batch)
         reasons += work_left(summary)
         if not reasons:
-            reasons += not_started([job async for job in store.jobs(batch)])
+            reasons += not_started(summary, blocked=planned.blocked.count)
         return RunResult(summary=summary, reasons=tuple(reasons))
 
     async def _may_settle(self, store: JobStore) -> bool:
@@ -179,7 +186,8 @@ class _Run:
         reading = await self._account(tools.api)
         slots = Slots(live.bounds(self.options.jobs))
         slots.learn(reading.organization)
-        await check_key(store, self.project.batch, self.settings.need_key(), tools.api)
+        mark = await check_key(store, self.project.batch, self.settings.need_key(), tools.api)
+        tools = replace(tools, account=f"{self.settings.service} {mark}")
         await store.note_reading(self.project.batch, reading)
         await live.apply(planned, run_cap)
         rules = rules_of(self.project, self._options_by_service(), self.clock.now())
@@ -213,6 +221,7 @@ class _Run:
     def _tools(self, store: JobStore) -> AbstractAsyncContextManager[Tools]:
         place = Workplace(
             batch=self.project.batch,
+            state=self.project.state,
             output_dir=self.project.output_dir,
             settings=self.settings,
             policies=policies_of(self.project, self.options, self.settings),

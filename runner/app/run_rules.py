@@ -11,6 +11,7 @@ from runner.engine.rules import Rules
 from runner.settings import Settings
 
 from .local_zone import LocalZone
+from .planning import NO_WISH, Wish
 from .project import Project, caps_of
 
 
@@ -28,6 +29,8 @@ class RunOptions:
     deadline: datetime | None = None
     #: `--max-wait`: seconds; the run ends when nothing can move for longer
     max_wait_s: float | None = None
+    #: `--refresh stale` and `--accept-stale`
+    wish: Wish = NO_WISH
 
 
 def rules_of(project: Project, options: RunOptions, now: datetime) -> Rules:

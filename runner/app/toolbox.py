@@ -13,9 +13,11 @@ from runner import __version__
 from runner.clock import Clock, ServiceClock
 from runner.core.links import is_loopback
 from runner.core.policy import Patience, Policies
+from runner.downloads.atomic import write_bytes
 from runner.downloads.downloader import HttpDownloader
 from runner.engine.recorder import Recorder
 from runner.engine.tools import Tools
+from runner.media.frames import FrameFolder
 from runner.ports import Listener
 from runner.runway.client import RunwayClient
 from runner.runway.transport import ApiSettings
@@ -28,6 +30,8 @@ _log = logging.getLogger(__name__)
 TOOL = f"runway-batch {__version__}"
 #: in the output folder: ids of paid tasks that the state file could not take
 RESCUE_FILE = "runway-batch-rescue.txt"
+#: beside the state file: stills of videos that later jobs begin with
+FRAMES = "frames"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +39,7 @@ class Workplace:
     """Where and how one process works on one batch."""
 
     batch: str
+    state: Path
     output_dir: Path
     settings: Settings
     policies: Policies
@@ -72,6 +77,7 @@ async def open_tools(store: JobStore, place: Workplace) -> AsyncIterator[Tools]:
             api=client,
             uploader=await stack.enter_async_context(uploader),
             downloader=await stack.enter_async_context(downloader),
+            frames=FrameFolder(place.state.parent / FRAMES, write_bytes),
             store=store,
             recorder=Recorder(store, place.listeners, clock=place.clock),
             clock=place.clock,

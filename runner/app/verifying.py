@@ -102,7 +102,7 @@ def _has_sidecar(job: Job, output_dir: Path) -> bool:
     version, path = 1, first
     while path.is_file():
         sidecar = parse_sidecar(path.read_bytes())
-        if sidecar and (sidecar.batch, sidecar.job) == (job.batch, job.id):
+        if sidecar and sidecar.task_id == job.task_id:  # a job may have another name since
             return True
         version += 1
         path = first.with_stem(f"{first.stem}_v{version}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runner.core.credits import format_credits
-from runner.core.job import AT_RUNWAY, Job, JobStatus
+from runner.core.job import ACTIVE, AT_RUNWAY, Job, JobStatus
 from runner.core.plan import Plan
+from runner.core.summary import LaneSum
 
 _LOST = frozenset({JobStatus.FAILED, JobStatus.SKIPPED})
 _RESTING = frozenset({JobStatus.HELD, JobStatus.CANCELLED})  # until a person says otherwise
@@ -38,10 +40,13 @@ class LaneCount:
 
 
 class Board:
-    """Begins with a plan, then hears of every event."""
+    """Begins with a plan, then hears of every event.
+
+    Of single jobs it remembers those under way; of all others only how many there are.
+    """
 
     def __init__(self) -> None:
-        self._jobs: dict[str, _Seen] = {}
+        self._live: dict[str, _Seen] = {}
         self._counts: Counter[tuple[str, JobStatus]] = Counter()
         self.spent = 0  # credits
         self.reserved = 0  # credits, in doubt included
@@ -50,23 +55,40 @@ class Board:
     def begin(self, plan: Plan, cap: int | None) -> None:
         """The batch as the run finds it."""
         self.cap = cap
-        for entry in plan.entries:
-            stored = entry.stored
-            hold, charged = (stored.hold, stored.charged) if stored else (0, 0)
-            self._put(entry.spec.id, _Seen(entry.spec.lane, entry.status, hold, charged))
+        self._live = {
+            job.id: _Seen(job.lane, job.status, job.hold, job.charged) for job in plan.under_way
+        }
+        self.correct(
+            LaneSum(lane=name, status=status, jobs=jobs)
+            for name, lane in plan.lanes.items()
+            for status, jobs in lane.statuses.items()
+        )
+        self.spent = sum(lane.spent for lane in plan.lanes.values())
+        self.reserved = sum(lane.reserved for lane in plan.lanes.values())
+
+    def correct(self, sums: Iterable[LaneSum]) -> None:
+        """What the state file says, where others have changed it."""
+        self._counts.clear()
+        self.spent = self.reserved = 0
+        for found in sums:
+            self._counts[found.lane, found.status] += found.jobs
+            self.spent += found.charged
+            self.reserved += found.hold
 
     def note(self, job: Job) -> None:
         """A job has changed; what is older than what is known says nothing."""
-        before = self._jobs.get(job.id)
-        if before is None or job.version >= before.version:
-            self._put(job.id, _Seen(job.lane, job.status, job.hold, job.charged, job.version))
-
-    def _put(self, job_id: str, seen: _Seen) -> None:
-        before = self._jobs.get(job_id)
-        if before is not None:
-            self._add(before, -1)
-        self._jobs[job_id] = seen
-        self._add(seen, 1)
+        before = self._live.get(job.id)
+        if before is None:  # it waited until now: the rest is corrected from the state file
+            before = _Seen(job.lane, JobStatus.PENDING, 0, job.charged)
+        if job.version < before.version:
+            return
+        after = _Seen(job.lane, job.status, job.hold, job.charged, job.version)
+        self._add(before, -1)
+        self._add(after, 1)
+        if job.status in ACTIVE:
+            self._live[job.id] = after
+        else:
+            self._live.pop(job.id, None)
 
     def _add(self, seen: _Seen, sign: int) -> None:
         self._counts[seen.lane, seen.status] += sign
@@ -75,7 +97,7 @@ class Board:
 
     @property
     def jobs(self) -> int:
-        return len(self._jobs)
+        return sum(self.statuses().values())
 
     def count(self, *statuses: JobStatus) -> int:
         return sum(n for (_, status), n in self._counts.items() if status in statuses)
@@ -85,7 +107,7 @@ class Board:
         found: Counter[JobStatus] = Counter()
         for (_, status), number in self._counts.items():
             found[status] += number
-        return {status: number for status, number in found.items() if number}
+        return {status: number for status, number in found.items() if number > 0}
 
     @property
     def settled(self) -> int:

@@ -15,6 +15,18 @@ def cap_words(name: str) -> str:
     return _WORDS.get(name.partition(":")[0], name)
 
 
+def limit_words(name: str) -> str:
+    """What holds jobs of a plan back, as the subject of a sentence."""
+    kind, _, lane = name.partition(":")
+    if kind == "quota":
+        return f"the daily quota of `{lane}`"
+    if kind in {"model", "tag"}:
+        return f"the cap of {kind} `{lane}`"
+    return {"batch": "the budget", "balance": "the balance"}.get(
+        kind, f"the cap of {cap_words(name)}"
+    )
+
+
 def in_order(caps: Iterable[Cap]) -> list[Cap]:
     """From the batch's own to those that it shares with others."""
     return sorted(caps, key=lambda cap: (_ORDER.index(cap.name.partition(":")[0]), cap.name))

@@ -1,7 +1,7 @@
 """What others change while a run is live: its display hears only of what it does itself.
 
 `cancel`, `retry`, `resume` and an edited manifest change jobs in the state file. Every few seconds
-its counts are compared with those shown, and where they stay apart all jobs are read again.
+its counts are compared with those shown, and where they stay apart they are counted again.
 """
 
 from __future__ import annotations
@@ -29,6 +29,5 @@ async def keep_up(board: Board, state: Path, batch: str, *, clock: Clock) -> Non
                 # an event is on disk a moment before the board hears of it: so look twice
                 is_behind = board.jobs > 0 and await reader.counts(batch) != board.statuses()
                 if is_behind and was_behind:
-                    async for job in reader.jobs(batch):
-                        board.note(job)
+                    board.correct(await reader.lane_sums(batch))
                 was_behind = is_behind and not was_behind

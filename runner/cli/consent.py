@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runner.core.credits import format_credits
-from runner.core.job import ACTIVE
 from runner.core.plan import Plan
 from runner.core.spending import Consent, Spending, decide_spending
 from runner.core.summary import jobs_word
@@ -56,6 +55,12 @@ def agree(plan: Plan, purse: Purse, out: Output, ask: Ask) -> int | None:
     return spending.run_cap
 
 
+def show_warnings(out: Output, plan: Plan) -> None:
+    """What is odd about the manifest, said before anybody is asked to spend."""
+    if not out.json and not out.quiet:
+        out.problems("warning", plan.warnings)
+
+
 def _ask(spending: Spending, worst: int, ask: Ask) -> None:
     if not ask(f"{spending.message}; spend up to {format_credits(worst)}?"):
         raise UsageError("aborted, nothing spent", hint="")
@@ -63,9 +68,9 @@ def _ask(spending: Spending, worst: int, ask: Ask) -> None:
 
 def cost_line(plan: Plan) -> str:
     """`12 jobs to make: 340 cr ($3.40) expected, 520 cr ($5.20) at worst`."""
-    cost, count = plan.cost, len(plan.starting)
+    cost, count = plan.cost, plan.starting
     if not count:
-        under_way = sum(entry.status in ACTIVE for entry in plan.entries)
+        under_way = len(plan.under_way)
         return "nothing new to make" + (f"; {under_way:,} to collect" if under_way else "")
     jobs = jobs_word(count)
     expected, worst = format_credits(cost.expected), format_credits(cost.worst or 0)

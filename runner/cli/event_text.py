@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.core.credits import format_credits
 from runner.core.events import (
+    Adopted,
     Cancelled,
     CancelRequested,
     DownloadDelayed,
@@ -19,6 +20,8 @@ from runner.core.events import (
     Held,
     Imported,
     PollSuspended,
+    Refreshed,
+    Renamed,
     Reopened,
     Resolved,
     RetryScheduled,
@@ -107,10 +110,13 @@ def _words(job: Job, event: Event) -> tuple[str, str]:
         case Running():
             return "running", job.lane
         case TaskSucceeded():
-            return "generated", format_credits(job.charged)
+            return "generated", format_credits(
+                job.charged if event.credits is None else event.credits
+            )
         case Downloaded():
             files = ", ".join(output.path for output in job.outputs)
-            return "done", f"{files}, {format_credits(job.charged)}"
+            in_all = " over all attempts" if job.attempt > 1 else ""
+            return "done", f"{files}, {format_credits(job.charged)}{in_all}"
         case RetryScheduled() | SubmitRefused():
             until = _until(event.not_before, event.at)
             return "again", f"not before {until}: {event.code}: {event.reason}"
@@ -137,6 +143,12 @@ def _words(job: Job, event: Event) -> tuple[str, str]:
             return "fetched anew", "files are missing or damaged"
         case Imported():
             return "found on disk", f"task {event.task_id}, {format_credits(job.charged)}"
+        case Renamed():
+            return "renamed", f"was `{event.was}`"
+        case Refreshed():
+            return "to be made again", "it was stale"
+        case Adopted():
+            return "taken over", f"made for `{event.source}`, nothing is paid"
         case SubmitStarted():
             return "sending", f"{format_credits(event.reserve)} set aside"
         case Resolved():

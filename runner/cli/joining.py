@@ -8,22 +8,20 @@ from collections.abc import Callable
 import click
 
 from runner.app.handover import hand_over, used_by_run, watch_run
-from runner.app.project import Project, plan_project
+from runner.app.planning import plan_project
+from runner.app.project import Project
 from runner.app.run import RunResult
 from runner.clock import SystemClock
 from runner.core.plan import Plan
 from runner.core.summary import BatchSummary
 from runner.store.runs import StoredRun
 
-from .consent import agree
+from .consent import agree, show_warnings
 from .event_text import clock_time
 from .options import Flags
 from .output import Output, clean
-from .run_request import RunRequest, purse_of
+from .run_request import RunRequest, purse_of, wish_of
 from .show_status import counts_line, money_lines
-
-#: what became of the jobs, in the words of `plan`
-_WORDS = {"keep": "kept", "edit": "changed", "orphan": "orphaned"}
 
 
 async def join_run(
@@ -37,11 +35,12 @@ async def join_run(
     """
     out, clock = flags.output(), SystemClock()
     out.say(f"process {run.pid} works on batch `{project.batch}`: it takes the manifest over")
-    plan = await plan_project(project)
+    plan = await plan_project(project, wish_of(request))
+    show_warnings(out, plan)
     agreed = agree(plan, purse_of(flags, request, project), out, _ask)
     cap = await _cap(request, plan, project, run, agreed)
-    handed = await hand_over(project, run, cap, clock=clock)
-    counts = ", ".join(f"{n:,} {_WORDS.get(word, word)}" for word, n in handed.actions.items())
+    handed = await hand_over(project, run, cap, clock=clock, wish=wish_of(request))
+    counts = ", ".join(f"{n:,} {word}" for word, n in handed.actions.items())
     out.say(f"taken over: {counts or 'no jobs'}; Ctrl-C ends the watching only")
     if request.jobs:
         out.hint("-j was not handed over: `runway-batch limits set` changes a live run")

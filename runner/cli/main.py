@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import click
 
 from runner import __version__
-from runner.errors import ManifestError, RunnerError, UsageError
+from runner.errors import RunnerError, UsageError
 
 from .options import GlobalGroup, command_name
 from .output import Output
@@ -28,7 +28,7 @@ BUG = 1
 #: name: (module under `commands`, first line of its help)
 COMMANDS = {
     "init": ("init", "Write a manifest to start from."),
-    "validate": ("validate", "Check a manifest: every problem, with its place."),
+    "validate": ("validate", "Check manifests: every problem, with its place."),
     "plan": ("plan", "Show what a run would do and cost."),
     "run": ("run", "Start a batch, or go on with it."),
     "status": ("status", "Show where a batch stands."),
@@ -45,7 +45,8 @@ COMMANDS = {
     "ledger": ("ledger", "Show what was spent, and what is left of every cap."),
     "credits": ("credits", "Show the account: balance, limits, use of today."),
     "task": ("task", "Read or cancel a task at Runway."),
-    "models": ("models", "List endpoints, models and prices."),
+    "models": ("models", "List models and prices, or show all of one model."),
+    "schema": ("schema", "Print a JSON Schema: for editors and for scripts."),
     "emulator": ("emulator", "Serve a pretend Runway on this machine."),
     "demo": ("demo", "Run an example on the emulator: nothing is spent."),
 }
@@ -134,31 +135,13 @@ def _wants_json(args: Sequence[str]) -> bool:
 
 
 def _failed(out: Output, error: RunnerError, command: str) -> int:
-    errors = errors_json(error)
     if out.json:
-        out.envelope(command, None, ok=False, errors=errors)
-    elif isinstance(error, ManifestError):
-        out.problems("error", error.problems)
+        from .show_problems import errors_json
+
+        out.envelope(command, None, ok=False, errors=errors_json(error))
     else:
-        out.error(error.message)
-        out.hint(error.hint)
+        out.failure(error)
     return error.exit_code
-
-
-def errors_json(error: RunnerError) -> list[dict[str, str]]:
-    """The `errors` of the envelope: one for each problem of a manifest."""
-    if isinstance(error, ManifestError):
-        return [
-            {
-                "code": error.code,
-                "message": problem.message,
-                "hint": problem.hint,
-                "where": problem.where,
-                "path": problem.path,
-            }
-            for problem in error.problems
-        ]
-    return [{"code": error.code, "message": error.message, "hint": error.hint, "where": ""}]
 
 
 def _usage(out: Output, error: click.ClickException) -> int:

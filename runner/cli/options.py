@@ -32,6 +32,25 @@ def setting(flag: str, *names: str, **options: Any) -> Callable[[Decorated], Dec
     return click.option(flag, *names, envvar=variable, show_envvar=True, **options)
 
 
+def _pairs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, str]:
+    """`--set model=gen4_turbo --set duration=5` as a mapping."""
+    found: dict[str, str] = {}
+    for text in value:
+        key, equals, item = text.partition("=")
+        if not equals or not key.strip():
+            raise click.BadParameter(f"`{text}` is not KEY=VALUE", ctx, param)
+        if found.setdefault(key.strip(), item) != item:
+            raise click.BadParameter(f"`{key.strip()}` is set twice", ctx, param)
+    return found
+
+
+#: what a table does not say of its jobs
+set_option: Callable[[Decorated], Decorated] = click.option(
+    "--set", "sets", multiple=True, callback=_pairs, metavar="KEY=VALUE",
+    help="Of a table: a field of the request, endpoint, takes, tags, key …; may be repeated.",
+)  # fmt: skip
+
+
 @setting("--state", type=click.Path(path_type=Path), metavar="PATH", help="State file.")
 @setting(
     "--state-on-network", is_flag=True,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from runner.errors import ManifestError, RunnerError
+
 if TYPE_CHECKING:
     from runner.errors import Problem
 
@@ -24,12 +27,22 @@ if TYPE_CHECKING:
 VERSION = 1
 #: a table in a pipe is never cut to the width of a terminal
 WIDE = 1000
+#: cells of an excerpt in a pipe
+PIPED = 100
+#: cells of a page that is made for reading, in a pipe
+PAGE = 80
+#: nothing can be read in less
+NARROWEST = 40
+#: cells of a label and what sets it off
+LABEL = 10
 
 # C0 and C1 controls, marks that turn the direction of text, and line separators
 _CONTROL = re.compile(
     "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]+"
 )
 
+
+_NOT_ASCII = re.compile("[^\\x00-\\x7f]+")
 
 # messages from below the command line name moments so
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d(?::\d\d)?) UTC\b")
@@ -65,6 +78,20 @@ class Output:
         """A line of the result, on stdout."""
         _write(sys.stdout, clean(local_times(line)))
 
+    def lines(self, lines: Iterable[str]) -> bool:
+        """Many lines of the result at once; False once nobody reads them any more."""
+        return _write(sys.stdout, "\n".join(clean(line) for line in lines))
+
+    def note(self, label: str, text: str, colour: str | None = None) -> None:
+        """A remark of the result under a label: wrapped, in colour on a terminal."""
+        from .wrapping import wrapped
+
+        width = page_width()
+        indent = " " * LABEL
+        for number, line in enumerate(wrapped(clean(local_times(text)), width - LABEL)):
+            head = indent if number else _painted(label.ljust(LABEL), colour, sys.stdout)
+            _write(sys.stdout, f"{head}{line}")
+
     def say(self, line: str) -> None:
         """Talk, on stderr."""
         if not self.quiet:
@@ -81,25 +108,33 @@ class Output:
         if message:
             self._labelled("hint", "cyan", message)
 
+    def failure(self, error: RunnerError) -> None:
+        """What stopped a command: one line and a hint, or all problems of a manifest."""
+        if isinstance(error, ManifestError):
+            self.problems("error", error.problems)
+        else:
+            self.error(error.message)
+            self.hint(error.hint)
+
     def trace(self, text: str) -> None:
         """Lines that nobody of ours has written, such as a traceback, on stderr."""
         for line in text.splitlines():
             _write(sys.stderr, clean(line))
 
     def problems(self, kind: str, problems: Iterable[Problem]) -> None:
-        """Problems of a manifest, by file and line: `file:line:column: message`."""
-        colour = "red" if kind == "error" else "yellow"
-        for problem in sorted(problems, key=lambda p: (p.file, p.line, p.column)):
-            path = f" ({problem.path})" if problem.path else ""
-            label = click.style(kind, fg=colour, bold=True) if _is_colourful(sys.stderr) else kind
-            text = clean(f"{problem.message}{path}")
-            _write(sys.stderr, f"{clean(problem.where)}: {label}: {text}")
-            if problem.hint:
-                _write(sys.stderr, f"  hint: {clean(problem.hint)}")
+        """Problems of a manifest, each as `file:line:column: message` with the line itself."""
+        from .show_problems import problem_lines
 
-    def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Aligned columns on stdout; a header that starts with `>` is a column of numbers."""
-        for line in table_lines(headers, rows):
+        colour = "red" if kind == "error" else "yellow"
+        label = click.style(kind, fg=colour, bold=True) if _is_colourful(sys.stderr) else kind
+        for where, text in problem_lines(list(problems), width=_talk_width()):
+            _write(sys.stderr, (f"{clean(where)}: {label}: " if where else "") + clean(text))
+
+    def table(
+        self, headers: Sequence[str], rows: Iterable[Sequence[str]], *, most: int = WIDE
+    ) -> None:
+        """Aligned columns on stdout; `>name` is a column of numbers, `!name` is never cut."""
+        for line in table_lines(headers, rows, most=most):
             _write(sys.stdout, line)
 
     def envelope(
@@ -108,7 +143,7 @@ class Output:
         data: Any,
         *,
         ok: bool = True,
-        errors: Sequence[Mapping[str, str]] = (),
+        errors: Sequence[Mapping[str, Any]] = (),
         **more: Any,
     ) -> None:
         """A result as one line of JSON."""
@@ -121,24 +156,45 @@ class Output:
         """One object as one line. Escaped to ASCII, so that no control character gets out."""
         _write(sys.stdout, json.dumps(value).replace("\x7f", "\\u007f"))
 
+    def json_part(self, text: str) -> bool:
+        """A piece of a line of JSON; False once nobody reads it any more."""
+        return _write(sys.stdout, text.replace("\x7f", "\\u007f"), end="")
+
+    def json_text(self, text: str) -> None:
+        """JSON that was written for people, in its own lines, escaped to ASCII."""
+        plain = text.rstrip("\n").replace("\x7f", "\\u007f")
+        _write(sys.stdout, _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], plain))
+
     def _labelled(self, label: str, colour: str, message: str) -> None:
         if _is_colourful(sys.stderr):
             label = click.style(label, fg=colour, bold=True)
         _write(sys.stderr, f"{label}: {clean(local_times(message))}")
 
 
-def table_lines(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table as lines of text, as wide as the terminal or the setting `COLUMNS`."""
+def table_lines(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], *, most: int = WIDE
+) -> list[str]:
+    """A table as lines of text, as wide as the terminal or the setting `COLUMNS`.
+
+    Args:
+        headers: of the columns; `>` before one sets it to the right, `!` keeps it on one line,
+            `>!` does both.
+        rows: the cells.
+        most: cells of a line at most, also in a pipe.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     is_narrow = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    console = Console(file=sys.stdout, width=None if is_narrow else WIDE, highlight=False)
+    console = Console(file=sys.stdout, width=None if is_narrow else most, highlight=False)
+    console.width = min(console.width, most)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for header in headers:
-        justify = "right" if header.startswith(">") else "left"
-        table.add_column(header.lstrip(">"), justify=justify, overflow="fold")  # type: ignore[arg-type]
+        name = header.lstrip(">!")
+        marks = header.removesuffix(name)
+        justify, whole = ("right" if ">" in marks else "left"), "!" in marks
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=whole)  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*(Text(clean(cell)) for cell in row))
     with console.capture() as captured:
@@ -146,17 +202,41 @@ def table_lines(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> list[s
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
+def page_width() -> int:
+    """Cells of a page that is made for reading: `COLUMNS`, else the terminal's, else PAGE."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return max(NARROWEST, shutil.get_terminal_size((PAGE, 24)).columns)
+    return PAGE
+
+
+def _talk_width() -> int:
+    """Cells of a line on stderr: the setting `COLUMNS`, else the terminal's, else enough."""
+    if sys.stderr.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return shutil.get_terminal_size((PIPED, 24)).columns
+    return PIPED
+
+
 def _is_colourful(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _write(stream: TextIO, line: str) -> None:
-    """Print a line; a reader that went away (`| head`) or a full disk does not stop the work."""
+def _painted(text: str, colour: str | None, stream: TextIO) -> str:
+    return click.style(text, fg=colour) if colour and _is_colourful(stream) else text
+
+
+def _write(stream: TextIO, line: str, *, end: str = "\n") -> bool:
+    """Print a line; a reader that went away (`| head`) or a full disk does not stop the work.
+
+    Returns:
+        False where it went away just now.
+    """
     try:
-        print(line, file=stream, flush=True)
+        print(line, end=end, file=stream, flush=True)
     except OSError:
         with suppress(OSError):  # where it cannot be silenced, each line fails for itself
             _silence(stream)
+        return False
+    return True
 
 
 def _silence(stream: TextIO) -> None:

@@ -83,8 +83,10 @@ def emulator_settings(flags: Flags, home: EmulatorHome, *, speed: float) -> Sett
 
 def folder_of(target: str | None) -> Path:
     """Where to look for the state of what a FILE or a name means."""
+    from runner.app.manifests import names_manifest
+
     path = Path(target) if target else None
-    return path.parent if path is not None and path.suffix in {".yaml", ".yml"} else Path()
+    return path.parent if path is not None and names_manifest(path) else Path()
 
 
 async def find(flags: Flags, target: str | None, *, emulator: bool) -> BatchRef:
@@ -140,11 +142,14 @@ def run_command(target: str | None, *, emulator: bool, manifest: str = "") -> st
         emulator: it ran on the emulator.
         manifest: of the batch, as the state file knows it; without it the person fills it in.
     """
-    if target is not None and Path(target).suffix in {".yaml", ".yml"}:
+    from runner.app.manifests import is_yaml, names_manifest
+
+    if target is not None and names_manifest(Path(target)):
         file = target
     else:
         file = _shortest(Path(manifest)) if manifest else "FILE"
-    return f"runway-batch run {shlex.quote(file)}{_emulator_flag(emulator)}"
+    sets = "" if file == "FILE" or is_yaml(Path(file)) else " --set …"  # those of the first call
+    return f"runway-batch run {shlex.quote(file)}{sets}{_emulator_flag(emulator)}"
 
 
 def _shortest(path: Path) -> str:

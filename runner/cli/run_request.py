@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 
 from runner.app.local_zone import LocalZone
+from runner.app.planning import Wish
 from runner.app.project import Project
 from runner.app.run_rules import RunOptions
 from runner.core.schedule import next_time_of_day
@@ -26,6 +27,7 @@ class RunRequest:
 
     file: Path
     command: str = "run"
+    sets: Mapping[str, str] = field(default_factory=dict)  # of a table: what `--set` says
     max_credits: int | None = None
     jobs: Mapping[str | None, int] = field(default_factory=dict)
     max_duration_s: float | None = None
@@ -34,6 +36,8 @@ class RunRequest:
     drain_s: float | None = None
     yes: bool = False
     take_over: bool = False
+    refresh: str | None = None  # `stale`
+    accept_stale: bool = False
     emulator: bool = False
     speed: float = SPEED
     display: str | None = None
@@ -53,7 +57,13 @@ def options_of(request: RunRequest, now: datetime) -> RunOptions:
         deadline=min(ends, default=None),
         max_wait_s=request.max_wait_s,
         drain_s=request.drain_s,
+        wish=wish_of(request),
     )
+
+
+def wish_of(request: RunRequest) -> Wish:
+    """What was asked of stale jobs."""
+    return Wish(refresh=request.refresh is not None, accept_stale=request.accept_stale)
 
 
 def purse_of(flags: Flags, request: RunRequest, project: Project) -> Purse:

@@ -19,7 +19,7 @@ from runner.settings import Settings
 
 from .board import Board
 from .catching_up import keep_up
-from .consent import agree
+from .consent import agree, show_warnings
 from .emulator_process import ensure_emulator
 from .joining import join_run
 from .options import Flags
@@ -36,8 +36,7 @@ async def run_file(flags: Flags, request: RunRequest) -> Ending:
     """Run a manifest and say how it went."""
     out, clock = flags.output(), SystemClock()
     settings = settings_for(flags, request)
-    project = load_project(request.file, settings)
-    show_warnings(out, project)
+    project = load_project(request.file, settings, sets=request.sets)
     before = await standing(project)
     if before.is_paused:
         out.warning(f"batch `{project.batch}` is paused: nothing is sent until `resume`")
@@ -79,6 +78,7 @@ async def _run(
     async with RunDisplay(_show(flags, request), board, out, clock) as display:
 
         def gate(plan: Plan) -> int | None:
+            show_warnings(out, plan)
             if plan.starting:
                 settings.need_key()  # before anybody is asked to spend
             cap = agree(plan, purse, out, lambda question: _ask(watch, question))
@@ -101,11 +101,6 @@ async def _run(
                 )
         finally:
             others.cancel()
-
-
-def show_warnings(out: Output, project: Project) -> None:
-    if not out.json and not out.quiet:
-        out.problems("warning", project.warnings)
 
 
 def _finish(ending: Ending, out: Output, command: str) -> None:

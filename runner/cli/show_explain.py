@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.app.explaining import Explanation, explain
+from runner.core.changes import ELSEWHERE
 from runner.core.credits import format_credits
 from runner.core.groups import is_moderation
 from runner.core.history import Attempt
@@ -57,6 +58,8 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
         "reserve": attempt.reserve,
         "charged": attempt.charged,
         "outcome": attempt.outcome,
+        "identity": attempt.identity,
+        "consumed": list(attempt.consumed),
     }
 
 
@@ -148,8 +151,12 @@ def next_commands(found: Explanation, batch: str | None, *, emulator: bool) -> I
             yield run  # an edited job is made again; as it is, it would be refused again
         case JobStatus.FAILED | JobStatus.CANCELLED:
             yield again
+        case JobStatus.HELD if job.error is not None and job.error.code == ELSEWHERE:
+            yield run  # takes the result over once it is there
         case JobStatus.HELD:
             yield f"{again}, or `runway-batch resume{here}` for every held job"
+        case JobStatus.DONE if job.stale and not job.orphaned:
+            yield f"{run} --refresh stale"
         case JobStatus.SKIPPED:
             for need in found.needs:
                 if need.status is not JobStatus.DONE:

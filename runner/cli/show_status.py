@@ -14,8 +14,8 @@ from runner.core.summary import BatchSummary, job_json, summary_json
 
 from .caps import cap_words, in_order, is_of_run
 from .output import Output
+from .plan_notes import names_of
 from .quotas import iso, quota_json, quota_words, wait_line
-from .show_plan import names_of
 
 #: the order in which counts are shown
 _ORDER = (

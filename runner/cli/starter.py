@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from runner.errors import UsageError
+from runner.manifest.catalog_file import load_catalog
 from runner.manifest.schema import schema_folder
 from runner.settings import STATE_FOLDER
+
+from .starter_from import draft_from
 
 SCHEMA = "manifest.schema.json"
 
@@ -47,12 +51,38 @@ def write_starter(folder: Path, *, force: bool) -> list[Path]:
         UsageError: a file is there already, or the folder cannot be written.
     """
     targets = {folder / name: text for name, text in FILES.items()}
+    _refuse_taken(targets, force=force)
+    _write(folder, targets)
+    return list(targets)
+
+
+def write_from(source: str, folder: Path, *, force: bool) -> list[Path]:
+    """Write a manifest over a table or a pattern of files; a `.gitignore` that is there stays.
+
+    Raises:
+        UsageError: the source cannot be used, a manifest of its name is there already, or the
+            folder cannot be written.
+    """
+    draft = draft_from(source, folder, load_catalog())
+    manifest, ignore = folder / f"{draft.stem}.yaml", folder / ".gitignore"
+    _refuse_taken([manifest], force=force)
+    targets = {manifest: draft.text}
+    if not ignore.exists():
+        targets[ignore] = GITIGNORE
+    _write(folder, targets)
+    return list(targets)
+
+
+def _refuse_taken(targets: Iterable[Path], *, force: bool) -> None:
     taken = [str(path) for path in targets if path.exists()]
     if taken and not force:
         raise UsageError(
             f"there already: {', '.join(taken)}",
             hint="`--force` overwrites; or name another folder",
         )
+
+
+def _write(folder: Path, targets: Mapping[Path, str]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in targets.items():
@@ -62,4 +92,3 @@ def write_starter(folder: Path, *, force: bool) -> list[Path]:
         shutil.copyfile(schema_folder() / SCHEMA, schema)
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
-    return list(targets)

@@ -48,6 +48,7 @@ class ModelInfo:
     note: str = ""
     replacements: tuple[str, ...] = ()  # of a retired model, the nearest first
     tolerated: Mapping[str, Tolerance] = field(default_factory=dict)  # by field
+    rules: tuple[Mapping[str, Any], ...] = ()  # of fields together: see manifest/body_rules.py
 
     @property
     def lane(self) -> str:
@@ -222,4 +223,5 @@ def _model(
         note=raw.get("note", ""),
         replacements=tuple(raw.get("replacements", ())),
         tolerated={key: Tolerance(**item) for key, item in raw.get("tolerated", {}).items()},
+        rules=tuple(raw.get("rules", ())),
     )

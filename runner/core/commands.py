@@ -14,7 +14,8 @@ class CommandKind(StrEnum):
 
     CANCEL = "cancel"  # data: ids (list of job ids), abandon_running
     LIMITS = "limits"  # data: total, lanes, max_credits; what is not named stays
-    RELOAD = "reload"  # data: max_credits; take the manifest as it is on disk now
+    #: data: max_credits, refresh, accept_stale; take the manifest as it is on disk now
+    RELOAD = "reload"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

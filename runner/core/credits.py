@@ -25,10 +25,14 @@ class CostBand:
     low: int
     expected: int
     worst: int | None
-    #: how sure the price is: high, medium, low, none (catalogue)
+    #: how sure the price is: high, medium, low, none (catalogue), user (the manifest)
     confidence: str = "high"
     #: what was assumed where the price depends on something not known yet
     note: str = ""
+    #: what jobs of this price have in common; empty where nobody can say: see price_shape.py
+    shape: str = ""
+    #: the most that Runway has asked for the shape, where that is not what is expected
+    asked: int = 0
 
 
 def format_credits(credits: int) -> str:

@@ -8,18 +8,32 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 from runner.core.catalog import ModelInfo, takes_media
 from runner.core.credits import CostBand
 from runner.core.price import Price, RateTable, Source, Threshold
+from runner.core.price_shape import (
+    NOTHING_MEASURED,
+    Key,
+    Measured,
+    is_sure,
+    media_in,
+    shape_digest,
+    shape_key,
+)
 from runner.core.ranges import Range, exactly, total
 from runner.core.rates import Request, add_on, rate_of, surcharge
 from runner.core.spec import Body
 from runner.core.units import units_of
 
 #: from worst to best
-CONFIDENCES = ("none", "low", "medium", "high")
+CONFIDENCES = ("none", "low", "medium", "high", "user")
+#: bodies whose price is remembered, for each model
+MOST_SHAPES = 5000
+_MODELS = 1024
 
 
 def estimate(info: ModelInfo, body: Body, measures: Mapping[str, float] | None = None) -> CostBand:
@@ -46,6 +60,58 @@ def estimate(info: ModelInfo, body: Body, measures: Mapping[str, float] | None =
     )
 
 
+def quick_estimate(info: ModelInfo, body: Body, measured: Measured = NOTHING_MEASURED) -> CostBand:
+    """The same with the shape, worked out once for all bodies that cannot differ in price."""
+    bands = _bands(info)
+    key = (shape_key(info, body), measured.key)
+    band = bands.get(key)
+    if band is None:
+        if len(bands) >= MOST_SHAPES:
+            bands.clear()
+        band = bands[key] = _shaped(info, body, measured, key[0])
+    return band
+
+
+@lru_cache(maxsize=_MODELS)
+def _bands(info: ModelInfo) -> dict[tuple[Key, Key], CostBand]:
+    return {}
+
+
+def _shaped(info: ModelInfo, body: Body, measured: Measured, key: Key) -> CostBand:
+    band = estimate(info, body, measured.values)
+    why = ", ".join(measured.missing)
+    note = f"{band.note} ({why})" if why and band.note and band.worst != band.low else band.note
+    return replace(band, note=note, shape=shape_digest(info, key, measured))
+
+
+@lru_cache(maxsize=_MODELS)
+def deciding_inputs(info: ModelInfo) -> Mapping[str, frozenset[str]]:
+    """The kinds of media to measure in each field, before the shape of a body is known.
+
+    Where the price is a guess, the length of any video or sound may decide it.
+    """
+    every = frozenset({"image", "video", "audio"})
+    priced = dict.fromkeys(priced_inputs(info), every)
+    if is_sure(info):
+        return priced
+    long = {name: media_in(schema) - {"image"} for name, schema in info.fields.items()}
+    return {name: media for name, media in long.items() if media} | priced
+
+
+@lru_cache(maxsize=_MODELS)
+def needed_measures(info: ModelInfo) -> frozenset[str]:
+    """What has to be known of the deciding inputs, before the shape of a body is known."""
+    price = info.price
+    needed = {price.quantity.measure} if price.quantity.source is Source.INPUT else set()
+    needed |= {"seconds" for add in price.add if add.seconds_of}
+    if isinstance(price.by, Threshold):
+        needed.add(price.by.measure)
+    if any(item.above_4_megapixels != item.per_second for item in price.surcharges):
+        needed.add("megapixels")
+    return frozenset(needed if is_sure(info) else {*needed, "seconds"})
+
+
+@lru_cache(maxsize=_MODELS)
 def priced_inputs(info: ModelInfo) -> tuple[str, ...]:
     """The fields whose media decide the price: worth measuring before a plan."""
     price = info.price

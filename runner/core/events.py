@@ -45,6 +45,39 @@ class Flagged:
     at: datetime
     stale: bool
     orphaned: bool
+    accepted: bool = False  # stale, and somebody lets the jobs that need it start all the same
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Renamed:
+    """The manifest has the same content under another id: the job keeps all that it has."""
+
+    at: datetime
+    spec: JobSpec
+    position: int
+    was: str  # the id before
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refreshed:
+    """Somebody asked for stale content to be made again; the files that are there stay."""
+
+    at: datetime
+    spec: JobSpec
+    position: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adopted:
+    """The content was made before, for another job or an earlier version of this one."""
+
+    at: datetime
+    spec: JobSpec
+    position: int
+    task_id: str
+    outputs: tuple[OutputFile, ...]
+    consumed: tuple[str, ...]
+    source: str  # the job that it was made for, with its batch where that is another
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +86,10 @@ class SubmitStarted:
 
     at: datetime
     reserve: int  # credits
+    #: sha256 of each output of another job that goes into it
+    consumed: tuple[str, ...] = ()
+    #: digest of all that decides the request: what is sent, what it consumes, where to, whose key
+    identity: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -222,7 +259,8 @@ class Resolved:
 
 
 Event: TypeAlias = (
-    Added | Edited | Flagged | SubmitStarted | TaskAccepted | SubmitUnknown | SubmitRefused
+    Added | Edited | Flagged | Renamed | Refreshed | Adopted
+    | SubmitStarted | TaskAccepted | SubmitUnknown | SubmitRefused
     | Running | TaskSucceeded | Verified | Downloaded | DownloadDelayed | RetryScheduled | GaveUp
     | PollSuspended | Skipped | Held | CancelRequested | Cancelled | Reopened | Imported
     | Requeued | Resolved

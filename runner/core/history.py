@@ -31,6 +31,8 @@ class Attempt:
     ended_at: datetime | None = None
     charged: int | None = None  # credits; None while it is open
     outcome: str = "open"  # the event that settled it
+    identity: str = ""  # digest of all that decided the request; empty for older attempts
+    consumed: tuple[str, ...] = ()  # sha256 of each output of another job that went into it
 
 
 def replay(batch: str, events: Iterable[Event]) -> list[tuple[Job, Event]]:
@@ -56,7 +58,15 @@ def attempts_of(past: Sequence[tuple[Job, Event]]) -> list[Attempt]:
 
 def _note(found: list[Attempt], event: Event, after: Job, charged: int | None) -> None:
     if isinstance(event, SubmitStarted):
-        found.append(Attempt(number=after.attempt, started_at=event.at, reserve=event.reserve))
+        found.append(
+            Attempt(
+                number=after.attempt,
+                started_at=event.at,
+                reserve=event.reserve,
+                identity=event.identity,
+                consumed=event.consumed,
+            )
+        )
     elif isinstance(event, Imported) and (not found or found[-1].charged is not None):
         found.append(Attempt(number=after.attempt, started_at=event.at, reserve=charged or 0))
     if not found:

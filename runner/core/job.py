@@ -79,7 +79,10 @@ class Job:
     charged: int = 0  # credits settled, over all attempts
     error: Failure | None = None
     cancel_requested: bool = False  # a DELETE may be under way: a later 404 means cancelled
+    #: sha256 of each output of another job that went into the present attempt
+    consumed: tuple[str, ...] = ()
     stale: bool = False  # what the manifest says now would make something else
+    accepted: bool = False  # stale, and the jobs that need it may start all the same
     orphaned: bool = False  # no longer in the manifest
 
     def evolve(self, **changes: Any) -> Job:
@@ -93,3 +96,8 @@ class Job:
     @property
     def lane(self) -> str:
         return self.spec.lane
+
+    @property
+    def feeds(self) -> bool:
+        """Whether jobs that need it may start: of a stale one they would make something else."""
+        return self.status is JobStatus.DONE and (not self.stale or self.accepted)

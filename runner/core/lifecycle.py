@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.core.events import (
     Added,
+    Adopted,
     Cancelled,
     CancelRequested,
     DownloadDelayed,
@@ -23,6 +24,8 @@ from runner.core.events import (
     Held,
     Imported,
     PollSuspended,
+    Refreshed,
+    Renamed,
     Reopened,
     Requeued,
     Resolved,
@@ -56,6 +59,8 @@ RESOLVED: Mapping[Verdict, JobStatus] = {
 #: (status, event) -> status. `Flagged` keeps any status; `Resolved` goes by RESOLVED.
 TRANSITIONS: Mapping[tuple[JobStatus, type[Any]], JobStatus] = {
     (_S.PENDING, Edited): _S.PENDING,
+    (_S.PENDING, Renamed): _S.PENDING,
+    (_S.PENDING, Adopted): _S.DONE,
     (_S.PENDING, SubmitStarted): _S.SUBMITTING,
     (_S.PENDING, Skipped): _S.SKIPPED,
     (_S.PENDING, GaveUp): _S.FAILED,  # an input that cannot be used: nothing was sent
@@ -63,10 +68,12 @@ TRANSITIONS: Mapping[tuple[JobStatus, type[Any]], JobStatus] = {
     (_S.PENDING, Held): _S.HELD,
     (_S.PENDING, Cancelled): _S.CANCELLED,
     (_S.PENDING, Imported): _S.DONE,
+    (_S.SUBMITTING, Renamed): _S.SUBMITTING,
     (_S.SUBMITTING, TaskAccepted): _S.QUEUED,
     (_S.SUBMITTING, SubmitUnknown): _S.IN_DOUBT,
     (_S.SUBMITTING, SubmitRefused): _S.PENDING,
     (_S.SUBMITTING, GaveUp): _S.FAILED,
+    (_S.QUEUED, Renamed): _S.QUEUED,
     (_S.QUEUED, Running): _S.RUNNING,
     (_S.QUEUED, TaskSucceeded): _S.DOWNLOADING,
     (_S.QUEUED, RetryScheduled): _S.PENDING,
@@ -74,25 +81,36 @@ TRANSITIONS: Mapping[tuple[JobStatus, type[Any]], JobStatus] = {
     (_S.QUEUED, PollSuspended): _S.QUEUED,
     (_S.QUEUED, CancelRequested): _S.QUEUED,
     (_S.QUEUED, Cancelled): _S.CANCELLED,
+    (_S.RUNNING, Renamed): _S.RUNNING,
     (_S.RUNNING, TaskSucceeded): _S.DOWNLOADING,
     (_S.RUNNING, RetryScheduled): _S.PENDING,
     (_S.RUNNING, GaveUp): _S.FAILED,
     (_S.RUNNING, PollSuspended): _S.RUNNING,
     (_S.RUNNING, CancelRequested): _S.RUNNING,
     (_S.RUNNING, Cancelled): _S.CANCELLED,
+    (_S.DOWNLOADING, Renamed): _S.DOWNLOADING,
     (_S.DOWNLOADING, Verified): _S.DOWNLOADING,
     (_S.DOWNLOADING, Downloaded): _S.DONE,
     (_S.DOWNLOADING, DownloadDelayed): _S.DOWNLOADING,
     (_S.DOWNLOADING, GaveUp): _S.FAILED,  # the task is gone before all outputs were here
     (_S.DONE, Reopened): _S.DOWNLOADING,
+    (_S.DONE, Renamed): _S.DONE,
+    (_S.DONE, Refreshed): _S.PENDING,
+    (_S.DONE, Adopted): _S.DONE,
     (_S.FAILED, Edited): _S.PENDING,
+    (_S.FAILED, Renamed): _S.FAILED,
+    (_S.FAILED, Adopted): _S.DONE,
     (_S.FAILED, Requeued): _S.PENDING,
     (_S.FAILED, Imported): _S.DONE,
     (_S.SKIPPED, Edited): _S.PENDING,
+    (_S.SKIPPED, Renamed): _S.PENDING,
+    (_S.SKIPPED, Adopted): _S.DONE,
     (_S.SKIPPED, Requeued): _S.PENDING,
     (_S.SKIPPED, Cancelled): _S.CANCELLED,
     (_S.SKIPPED, Imported): _S.DONE,
     (_S.HELD, Edited): _S.PENDING,
+    (_S.HELD, Renamed): _S.HELD,
+    (_S.HELD, Adopted): _S.DONE,
     (_S.HELD, Requeued): _S.PENDING,
     (_S.HELD, Cancelled): _S.CANCELLED,
     (_S.HELD, Imported): _S.DONE,
@@ -101,16 +119,8 @@ TRANSITIONS: Mapping[tuple[JobStatus, type[Any]], JobStatus] = {
     (_S.CANCELLED, Imported): _S.DONE,
     (_S.IN_DOUBT, Resolved): _S.IN_DOUBT,  # the verdict decides: see RESOLVED
     (_S.IN_DOUBT, Imported): _S.DONE,
+    (_S.IN_DOUBT, Renamed): _S.IN_DOUBT,
 }
-
-_BY_A_PERSON = frozenset({Requeued, Edited, Resolved, Cancelled, Imported, Reopened})
-
-#: statuses that only a person, or an edit of the manifest, changes
-RESTING = frozenset(
-    status
-    for status in JobStatus
-    if all(event in _BY_A_PERSON for held, event in TRANSITIONS if held is status)
-)
 
 
 def create(batch: str, added: Added) -> Job:
@@ -181,17 +191,20 @@ def _changes(job: Job, event: Event) -> dict[str, Any]:
 
 def _field_changes(job: Job, event: Event) -> dict[str, Any]:  # one arm an event: a table in code
     match event:
-        case Edited():
+        case Edited() | Refreshed():
             why = job.error if job.status is _S.CANCELLED else None  # it stays cancelled
             fresh = {"tries": 0, "refusals": 0, "not_before": None, "error": why, "task_id": None}
-            return {"spec": event.spec, "position": event.position, "stale": False,
-                    "orphaned": False, **fresh}  # fmt: skip
+            return {**_as_in_manifest(event), **fresh}
+        case Renamed():
+            return _as_in_manifest(event)
+        case Adopted():
+            return _adopted(job, event)
         case Flagged():
-            return {"stale": event.stale, "orphaned": event.orphaned}
+            return {"stale": event.stale, "orphaned": event.orphaned, "accepted": event.accepted}
         case SubmitStarted():
             return {"attempt": job.attempt + 1, "hold": event.reserve, "task_id": None,
-                    "not_before": None, "outputs": (), "expected": None,
-                    "download_tries": 0, "cancel_requested": False}  # fmt: skip
+                    "not_before": None, "outputs": (), "expected": None, "download_tries": 0,
+                    "consumed": event.consumed, "cancel_requested": False}  # fmt: skip
         case TaskAccepted():
             return {**_with_task(job, event.task_id), "hold": max(job.hold, event.estimated or 0)}
         case SubmitUnknown():
@@ -239,12 +252,28 @@ def _field_changes(job: Job, event: Event) -> dict[str, Any]:  # one arm an even
             return {}
 
 
+def _as_in_manifest(event: Edited | Refreshed | Renamed | Adopted) -> dict[str, Any]:
+    return {"spec": event.spec, "position": event.position, "stale": False, "accepted": False,
+            "orphaned": False}  # fmt: skip
+
+
+def _adopted(job: Job, event: Adopted) -> dict[str, Any]:
+    """A result of its own is counted already."""
+    known = event.task_id in job.task_ids
+    return {**_as_in_manifest(event), "task_id": event.task_id,
+            "task_ids": job.task_ids if known else (*job.task_ids, event.task_id),
+            "outputs": event.outputs, "expected": len(event.outputs),
+            "results": job.results + (not known), "consumed": event.consumed,
+            "tries": 0, "refusals": 0, "not_before": None, "collect_by": None,
+            "error": None}  # fmt: skip
+
+
 def _imported(job: Job, event: Imported) -> dict[str, Any]:
     known = event.task_id in job.task_ids
     return {"attempt": job.attempt + (job.status not in HOLDING), "task_id": event.task_id,
             "task_ids": job.task_ids if known else (*job.task_ids, event.task_id),
             "outputs": event.outputs, "expected": len(event.outputs), "results": job.results + 1,
-            "not_before": None, "collect_by": None, "error": None}  # fmt: skip
+            "consumed": (), "not_before": None, "collect_by": None, "error": None}  # fmt: skip
 
 
 def _with_task(job: Job, task_id: str) -> dict[str, Any]:

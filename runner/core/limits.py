@@ -121,6 +121,3 @@ class Slots:
     def paused(self, lane: str, now: datetime) -> Pause | None:
         pause = self._pauses.get(lane)
         return pause if pause is not None and pause.until > now else None
-
-    def next_end_of_pause(self, now: datetime) -> datetime | None:
-        return min((p.until for p in self._pauses.values() if p.until > now), default=None)

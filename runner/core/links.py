@@ -21,6 +21,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAME = re.compile(r"([a-z0-9_-]{1,63}\.)*(?!\d+\.?$|0x[0-9a-f]*\.?$)[a-z0-9_-]{1,63}\.?")
 #: addresses of IPv6 whose last 32 bits are the IPv4 address that is meant
 _CARRIERS = tuple(map(ipaddress.IPv6Network, ("::/96", "::ffff:0:0/96", "64:ff9b::/96")))
+#: a link in a text: its scheme, what may be a password, its path, its query
+_IN_TEXT = re.compile(
+    r"(https?://)(?:[^\s/@`]{1,200}@)?([^\s\"'<>`?#]*)([?#][^\s\"'<>`]*)?", re.IGNORECASE
+)
+_TOKEN_IN_TEXT = re.compile(rf"({_TOKEN}=)[^\s\"'<>`&]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +34,14 @@ class Proxy:
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def without_signatures(text: str) -> str:
+    """A text for a message: its links end with their path, for the rest of one can be a secret."""
+    if "://" not in text and _TOKEN not in text:
+        return text
+    text = _IN_TEXT.sub(lambda link: f"{link[1]}{link[2]}{'?…' if link[3] else ''}", text)
+    return _TOKEN_IN_TEXT.sub(r"\1…", text)
 
 
 def is_loopback(url: str) -> bool:

@@ -1,191 +1,266 @@
-"""What a run would do with a batch, decided before anything is written or sent.
+"""What a run would do with a batch, in numbers: what `plan` shows and a gate judges.
 
-The id is a job's name, the key its content. What follows from an edit of the manifest is one pure
-function, `decide`.
+A plan holds sums and the first names, never all jobs: its size does not grow with the batch. Jobs
+one by one, each with its reason, are `PlanEntry`s: a stream of them comes from
+`runner.app.planning.plan_entries`.
+
+Made by `core/planner.py`. To show it:
+
+    plan.rows          a row for each (template, endpoint, model): jobs, words, credits, confidence
+    plan.cost          what all jobs that start may cost together, first attempts only
+    plan.starting      how many start; plan.jobs how many there are, orphans included
+    plan.counts        jobs by `Action`; plan.statuses by the status that they have afterwards
+    plan.lanes         by lane: what starts, what it may cost, what is used; plan.tags likewise
+    plan.stale …       `Listing`s: count, price and the first names of jobs of one kind
+    plan.notes         what prices rest on, with the number of jobs; plan.warnings of the manifest
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from runner.core.credits import CostBand
-from runner.core.events import Added, Edited, Event, Flagged, Requeued
-from runner.core.job import Job, JobStatus
-from runner.core.lifecycle import TRANSITIONS, create, transition
+from runner.core.deciding import Action, Elsewhere, Parents
+from runner.core.events import Edited, Renamed, Requeued
+from runner.core.job import JobStatus
+from runner.core.lifecycle import TRANSITIONS
+from runner.core.price_memory import PriceNote
 from runner.core.spec import JobSpec
+from runner.errors import Problem
+
+#: names kept of each kind of jobs
+MOST_LISTED = 100
 
 
-class Action(StrEnum):
-    """What becomes of a job of the manifest or of the state file."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KnownJob:
+    """What the state file has under an id, as far as a plan needs it."""
 
-    NEW = "new"
-    KEEP = "keep"  # as stored
-    EDIT = "edit"  # judged afresh: the stored job had nothing to lose; a cancelled one stays so
-    REQUEUE = "requeue"  # was skipped for a job that is on its way again
-    STALE = "stale"  # kept as it is, or collected as submitted; the new content is not made
-    ORPHAN = "orphan"  # no longer in the manifest; in-flight ones are still collected
+    number: int  # of its row: stays when the job is renamed
+    id: str
+    key: str
+    status: JobStatus
+    hold: int  # credits
+    charged: int  # credits
+    same_spec: bool = False  # as the manifest has it, in everything; told only where it matters
+    stale: bool = False
+    orphaned: bool = False
+    accepted: bool = False
+    outdated: bool = False  # what it consumed is no longer what its parents have
 
 
-#: statuses in which a job takes a new content over at once: nothing of it is paid or under way
-_REPLACEABLE = frozenset(
-    {JobStatus.PENDING, JobStatus.HELD, JobStatus.SKIPPED, JobStatus.FAILED, JobStatus.CANCELLED}
-)
-#: statuses of a job that the jobs which need it cannot go on from
-_DOOMING = frozenset({JobStatus.FAILED, JobStatus.SKIPPED, JobStatus.CANCELLED})
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holder:
+    """A job of the state file that has, or makes, or once had a content."""
+
+    number: int  # of its row
+    batch: str
+    id: str
+    status: JobStatus
+    is_present: bool  # the content is its own now, not that of an earlier result
+    has_result: bool  # made with this content, verified, and the files are there
+    is_gone: bool = False  # of another batch, whose manifest is no longer there
+    hold: int = 0  # credits
+    charged: int = 0  # credits
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """What other jobs have of a content: settled when all ids of the manifest were seen."""
+
+    elsewhere: Elsewhere = Elsewhere.NOWHERE
+    source: int | None = None  # row of the job whose result is taken over
+    renamed: int | None = None  # row of the orphan that takes the new id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlanEntry:
+    """What becomes of one job."""
+
     action: Action
     spec: JobSpec  # of the manifest; for an orphan the stored one
-    stored: Job | None
+    stored: KnownJob | None  # of a renamed job: the orphan
     position: int
-
-    @property
-    def starts(self) -> bool:
-        """Whether a run would send it."""
-        is_ours = self.action not in {Action.STALE, Action.ORPHAN}
-        return is_ours and self.status is JobStatus.PENDING
+    parents: Parents = Parents.FINE
+    source: int | None = None  # ADOPT: row of the job whose result is taken over
+    is_twin: bool = False  # another job that is asked for has the same content
 
     @property
     def status(self) -> JobStatus:
         """The status after the plan is applied."""
+        after = _AFTER.get(self.action)
+        if after is not None:
+            return after
         if self.stored is None:
             return JobStatus.PENDING
+        event = _MOVES.get(self.action)
         before = self.stored.status
-        match self.action:
-            case Action.EDIT:
-                return TRANSITIONS[before, Edited]
-            case Action.REQUEUE:
-                return TRANSITIONS[before, Requeued]
-        return before
+        return before if event is None else TRANSITIONS[before, event]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the manifest asks for it."""
+        return self.action is not Action.ORPHAN
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is stale after the plan is applied."""
+        if self.action is Action.ORPHAN:
+            return self.stored is not None and self.stored.stale
+        return self.action is Action.STALE
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the manifest waits for it to be sent."""
+        return (
+            self.is_ours and self.action is not Action.STALE and (self.status is JobStatus.PENDING)
+        )
+
+    @property
+    def starts(self) -> bool:
+        """Whether a run would send it."""
+        return self.is_pending and self.parents in {Parents.FINE, Parents.REFRESHED}
+
+    @property
+    def word(self) -> str:
+        """For people: what becomes of it, or for a kept job its status."""
+        if self.action is Action.KEEP:
+            if self.status is JobStatus.PENDING and not self.starts:
+                return "waiting"
+            return self.status.value
+        return WORDS[self.action]
+
+
+#: status after an action, whatever it was before
+_AFTER: Mapping[Action, JobStatus] = {
+    Action.REFRESH: JobStatus.PENDING,
+    Action.ADOPT: JobStatus.DONE,
+    Action.HOLD: JobStatus.HELD,
+}
+#: actions whose event moves a stored job by the table of moves
+_MOVES: Mapping[Action, type[Any]] = {
+    Action.EDIT: Edited,
+    Action.REQUEUE: Requeued,
+    Action.RENAME: Renamed,
+}
+
+#: an action in the words of people; a kept job has its status
+WORDS: Mapping[Action, str] = {
+    Action.NEW: "new",
+    Action.KEEP: "kept",
+    Action.EDIT: "changed",
+    Action.REQUEUE: "again",
+    Action.RENAME: "renamed",
+    Action.ADOPT: "adopted",
+    Action.HOLD: "held",
+    Action.STALE: "stale",
+    Action.REFRESH: "refreshed",
+    Action.ORPHAN: "orphaned",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """Jobs of one kind."""
+
+    count: int = 0
+    credits: int = 0  # what they would cost at worst
+    ids: tuple[str, ...] = ()  # the first of them
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlanRow:
+    """The jobs of one template that use one model of one endpoint."""
+
+    template: str
+    endpoint: str
+    model: str | None
+    jobs: int
+    words: Mapping[str, int]  # new, changed, stale … or the status of a kept job, with their number
+    starting: int
+    #: credits of the jobs that start, first attempts only
+    low: int
+    expected: int
+    worst: int
+    confidence: str = ""  # the lowest of their prices, see `CostBand`; empty where none starts
+    tags: Mapping[str, int] = field(default_factory=dict)  # with the number of jobs that start
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LanePlan:
+    """The jobs of one lane."""
+
+    starting: int
+    worst: int  # credits, of the jobs that start
+    spent: int  # credits
+    reserved: int  # credits, in doubt included
+    statuses: Mapping[JobStatus, int]  # after the plan is applied
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TagPlan:
+    """The jobs that have a tag."""
+
+    worst: int  # credits, of the jobs that start
+    used: int  # credits, spent or set aside
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnderWay:
+    """A job that a run goes on with."""
+
+    id: str
+    lane: str
+    status: JobStatus
+    hold: int
+    charged: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """All entries, in manifest order, orphans last."""
+    """What a run would do, in sums."""
 
-    entries: tuple[PlanEntry, ...]
+    jobs: int  # orphans included
+    wanted: int  # of the manifest
+    starting: int
+    cost: CostBand  # of the jobs that start, first attempts only
+    rows: tuple[PlanRow, ...] = ()  # in manifest order, orphans last
+    counts: Mapping[Action, int] = field(default_factory=dict)
+    statuses: Mapping[JobStatus, int] = field(default_factory=dict)
+    lanes: Mapping[str, LanePlan] = field(default_factory=dict)
+    tags: Mapping[str, TagPlan] = field(default_factory=dict)
+    under_way: tuple[UnderWay, ...] = ()
 
-    @property
-    def starting(self) -> tuple[PlanEntry, ...]:
-        return tuple(entry for entry in self.entries if entry.starts)
+    renamed: Listing = Listing()
+    adopted: Listing = Listing()  # credits: what they do not cost
+    refreshed: Listing = Listing()
+    duplicates: Listing = Listing()
+    stale: Listing = Listing()
+    orphaned: Listing = Listing()
+    held: Listing = Listing()
+    in_doubt: Listing = Listing()
+    blocked: Listing = Listing()  # wait for a job that is stale
+    doomed: Listing = Listing()  # need a job that failed, was skipped or cancelled
+    #: of the renamed those that are at Runway, or may be: a live run knows them by the old id
+    moving: Listing = Listing()
+    unpriced: Listing = Listing()  # about to be sent, and nobody knows the worst case
 
-    @property
-    def counts(self) -> Mapping[Action, int]:
-        return Counter(entry.action for entry in self.entries)
+    #: what the prices of starting jobs rest on, with the number of jobs
+    notes: Mapping[str, int] = field(default_factory=dict)
+    #: where Runway asked something else than the table says
+    price_notes: tuple[PriceNote, ...] = ()
+    warnings: tuple[Problem, ...] = ()  # of the manifest, and of the policy
+    refusals: tuple[str, ...] = ()  # why a run would not begin, though the manifest is right
 
-    @property
-    def cost(self) -> CostBand:
-        """What the jobs that a run would send may cost together, first attempts only."""
-        bands = [entry.spec.estimate for entry in self.starting]
-        return CostBand(
-            low=sum(band.low for band in bands),
-            expected=sum(band.expected for band in bands),
-            worst=sum(entry.spec.reserve for entry in self.starting),
-        )
-
-    @property
-    def renamed(self) -> tuple[PlanEntry, ...]:
-        """New jobs whose content an orphan has already: keeping its id would cost nothing."""
-        known = {e.spec.key for e in self.entries if e.action is Action.ORPHAN}
-        return tuple(e for e in self.entries if e.action is Action.NEW and e.spec.key in known)
-
-    @property
-    def duplicates(self) -> tuple[PlanEntry, ...]:
-        """Jobs that would pay again for content that an earlier entry makes."""
-        seen: set[str] = set()
-        found = []
-        for entry in self.entries:
-            if entry.starts and entry.spec.key in seen:
-                found.append(entry)
-            seen.add(entry.spec.key)
-        return tuple(found)
-
-
-def decide(spec: JobSpec | None, stored: Job | None) -> Action:
-    """What becomes of a job that the manifest has as `spec` and the state file as `stored`."""
-    if spec is None:
-        return Action.ORPHAN
-    if stored is None:
-        return Action.NEW
-    same_key = spec.key == stored.spec.key
-    if stored.status is JobStatus.PENDING:
-        return Action.KEEP if spec == stored.spec and not stored.orphaned else Action.EDIT
-    if same_key:
-        return Action.KEEP
-    return Action.EDIT if stored.status in _REPLACEABLE else Action.STALE
-
-
-def plan(specs: Sequence[JobSpec], stored: Mapping[str, Job]) -> Plan:
-    """Compare the manifest's jobs with the state file's, by id."""
-    entries = [
-        PlanEntry(
-            action=decide(spec, stored.get(spec.id)),
-            spec=spec,
-            stored=stored.get(spec.id),
-            position=position,
-        )
-        for position, spec in enumerate(specs)
-    ]
-    wanted = {spec.id for spec in specs}
-    entries += [
-        PlanEntry(action=decide(None, job), spec=job.spec, stored=job, position=job.position)
-        for job in stored.values()
-        if job.id not in wanted
-    ]
-    return Plan(entries=tuple(_with_requeued(entries)))
-
-
-def _with_requeued(entries: Sequence[PlanEntry]) -> list[PlanEntry]:
-    """Skipped jobs whose needs are all on their way again go on, and theirs in turn."""
-    by_id = {entry.spec.id: entry for entry in entries}
-
-    def can_go_on(entry: PlanEntry) -> bool:
-        needs = (by_id[need] for need in entry.spec.needs if need in by_id)
-        is_skipped = entry.action is Action.KEEP and entry.status is JobStatus.SKIPPED
-        return is_skipped and not any(need.status in _DOOMING for need in needs)
-
-    while freed := [entry for entry in by_id.values() if can_go_on(entry)]:
-        by_id |= {entry.spec.id: replace(entry, action=Action.REQUEUE) for entry in freed}
-    return list(by_id.values())
-
-
-Change = tuple[Job | None, Job, Event]
-
-
-def changes(batch: str, planned: Plan, now: datetime) -> list[Change]:
-    """The events that bring the state file to the plan: (before, after, event), parents first."""
-    found: list[Change] = []
-    for entry in planned.entries:
-        event = _event(entry, now)
-        if event is None:
-            continue
-        before = entry.stored
-        if isinstance(event, Added):
-            job = create(batch, event)
-        else:
-            assert before is not None, "only a stored job can be changed"  # noqa: S101 - our bug
-            job = transition(before, event)
-        found.append((before, job, event))
-    return found
-
-
-def _event(entry: PlanEntry, now: datetime) -> Event | None:
-    stored = entry.stored
-    if stored is None:
-        return Added(at=now, spec=entry.spec, position=entry.position)
-    if entry.action is Action.EDIT:
-        return Edited(at=now, spec=entry.spec, position=entry.position)
-    if entry.action is Action.REQUEUE:
-        return Requeued(at=now)
-    stale, orphaned = entry.action is Action.STALE, entry.action is Action.ORPHAN
-    if orphaned:
-        stale = stored.stale
-    if (stored.stale, stored.orphaned) != (stale, orphaned):
-        return Flagged(at=now, stale=stale, orphaned=orphaned)
-    return None
+    #: the newest event of the state file that the plan knows of; 0: there was none
+    event: int = 0
+    #: for the second pass, which writes what this one decided
+    digest: bytes = b""  # over id and key of every job of the manifest, in order
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # by id
+    refresh: bool = False
+    accept_stale: bool = False

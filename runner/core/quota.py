@@ -7,7 +7,6 @@ the window, are known from the ledger. Those of others are known only by the nex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -79,11 +78,6 @@ def last_start(quota: DailyQuota, jobs: int, now: datetime) -> datetime | None:
     days = -(-(jobs - quota.left) // quota.most)
     first = quota.frees_at or now + DAY
     return first + DAY * (days - 1)
-
-
-def first_due(quotas: Sequence[DailyQuota]) -> datetime | None:
-    """The earliest time at which any of them frees a create."""
-    return min((quota.frees_at for quota in quotas if quota.frees_at), default=None)
 
 
 def _frees_at(own: OwnCreates, *, by_others: int, now: datetime) -> datetime:

@@ -57,5 +57,10 @@ def as_fraction(number: float) -> Fraction:
 
 
 def is_number(value: object) -> bool:
-    """A finite number, as JSON knows them: not a bool, not NaN."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """A finite number, as JSON knows them: not a bool, not NaN, not beyond what a float holds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

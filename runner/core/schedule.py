@@ -39,10 +39,6 @@ class Window:
         """The first instant after `now` at which it opens."""
         return min(at for at, _ in self._around(now, local) if at > now)
 
-    def next_closing(self, now: datetime, local: tzinfo) -> datetime:
-        """The first instant after `now` at which it closes."""
-        return min(at for _, at in self._around(now, local) if at > now)
-
     def _around(self, now: datetime, local: tzinfo) -> Sequence[tuple[datetime, datetime]]:
         zone = zone_named(self.zone) if self.zone else local
         return _spans(self, zone, now.astimezone(zone).date())

@@ -6,17 +6,38 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from runner.core.job import Job, OutputFile
 from runner.core.spec import AssetRef, OutputRef, map_refs
 
 
-def render_sidecar(job: Job, *, tool: str, finished_at: str) -> str:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unpacked:
+    """What became of an archive whose job wants it unpacked."""
+
+    folder: str = ""  # its name, beside the archive; empty: the archive stays as it is
+    members: int = 0  # files of the archive
+    warning: str = ""  # why it stays as it is
+
+
+_NOTHING: Mapping[int, Unpacked] = MappingProxyType({})
+
+
+def render_sidecar(
+    job: Job, *, tool: str, finished_at: str, unpacked: Mapping[int, Unpacked] = _NOTHING
+) -> str:
     """The sidecar of a job's task, listing all its outputs, as JSON text.
 
     Inputs appear as what they are (a file with its hash, another job's output), not as the
     upload or link they were sent as.
+
+    Args:
+        job: done, or about to be.
+        tool: name and version of what writes it.
+        finished_at: ISO 8601.
+        unpacked: folders that outputs were unpacked into, by the output's index.
     """
     spec = job.spec
     data: Mapping[str, Any] = {
@@ -42,12 +63,20 @@ def render_sidecar(job: Job, *, tool: str, finished_at: str) -> str:
                 "sha256": output.sha256,
                 "media_type": output.media_type,
                 **({"warning": output.warning} if output.warning else {}),
+                **_folder(output, unpacked.get(output.index)),
             }
             for output in job.outputs
         ],
         "tool": tool,
     }
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _folder(output: OutputFile, unpacked: Unpacked | None) -> Mapping[str, Any]:
+    if unpacked is None or not unpacked.folder:
+        return {}
+    folder = PurePosixPath(output.path).with_name(unpacked.folder)
+    return {"unpacked": f"{folder}/", "members": unpacked.members}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,5 +139,6 @@ def _count(value: Any) -> int:
 
 def _shown(ref: OutputRef | AssetRef) -> Mapping[str, Any]:
     if isinstance(ref, OutputRef):
-        return {"job": ref.job, "key": ref.key, "output": ref.index}
+        shown = {"job": ref.job, "key": ref.key, "output": ref.index}
+        return {**shown, "frame": ref.frame} if ref.frame else shown
     return {"file": ref.path, "sha256": ref.sha256, "bytes": ref.bytes}

@@ -3,7 +3,8 @@
 A body is Runway's request body as JSON. Two kinds of values in it are ours, because they are
 known only when the job starts; both are objects with one key, which no Runway body uses:
 
-    {"$output": {"job": ID, "key": KEY, "index": 0, "media": "image"}}    an output of another job
+    {"$output": {"job": ID, "key": KEY, "index": 0, "media": "image"}}    an output of another job,
+        with "frame": "first" or "last" a still of it
     {"$asset": {"path": P, "sha256": H, "bytes": N, "media": "image"}}    a local input file
 """
 
@@ -20,8 +21,12 @@ from runner.core.credits import CostBand
 Json: TypeAlias = Any  # a JSON value: dict, list, str, int, float, bool, None
 Body: TypeAlias = Mapping[str, Json]
 
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 OUTPUT = "$output"
 ASSET = "$asset"
+
+
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,10 +36,15 @@ class OutputRef:
     job: str
     key: str
     index: int = 0
-    media: str = ""  # image, video or audio
+    media: str = ""  # image, video or audio: what enters the body
+    frame: str = ""  # `first` or `last`: a still of the output, as PNG
 
     def to_json(self) -> Json:
-        marker = {"job": self.job, "key": self.key, "index": self.index, "media": self.media}
+        marker: dict[str, Json] = {
+            "job": self.job, "key": self.key, "index": self.index, "media": self.media
+        }  # fmt: skip
+        if self.frame:
+            marker["frame"] = self.frame
         return {OUTPUT: marker}
 
 
@@ -73,7 +83,9 @@ class JobSpec:
     priority: int = 0  # higher first
     max_credits: int | None = None
     line: int = 0  # of the template in the manifest, 1-based
+    row: str = ""  # where the row or cell stands that it was made of: `shots.csv:17`
     sidecar: bool = True
+    unpack: bool = False  # extract a frame sequence that comes as an archive
 
     @property
     def lane(self) -> str:
@@ -82,11 +94,13 @@ class JobSpec:
 
     @property
     def reserve(self) -> int:
-        """Credits set aside before the create: the worst case, within `max_credits`."""
+        """Credits set aside before the create: the worst case, within `max_credits`.
+
+        Never less than what Runway asked for such a job before.
+        """
         worst, most = self.estimate.worst, self.max_credits
-        if worst is None:
-            return most or 0
-        return worst if most is None else min(worst, most)
+        known = (amount for amount in (worst, most) if amount is not None)
+        return max(min(known, default=0), self.estimate.asked)
 
 
 def job_key(endpoint: str, body: Body, take: int) -> str:
@@ -96,8 +110,7 @@ def job_key(endpoint: str, body: Body, take: int) -> str:
     file name or id, so that renaming and reordering cost nothing.
     """
     content = {"endpoint": endpoint, "take": take, "body": map_refs(body, _identity)}
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
 
 
 def router_of(body: Body) -> str | None:
@@ -108,11 +121,16 @@ def router_of(body: Body) -> str | None:
 
 def map_refs(value: Json, replace: Callable[[OutputRef | AssetRef], Json]) -> Json:
     """A copy of a body with every reference replaced by what `replace` makes of it."""
+    if type(value) in _SCALARS:  # most values; the slower tests are for the rest
+        return value
     if isinstance(value, Mapping):
         ref = as_ref(value)
         if ref is not None:
             return replace(ref)
-        return {key: map_refs(item, replace) for key, item in value.items()}
+        return {
+            key: item if type(item) in _SCALARS else map_refs(item, replace)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [map_refs(item, replace) for item in value]
     return value
@@ -137,5 +155,6 @@ def as_ref(value: Json) -> OutputRef | AssetRef | None:
 
 def _identity(ref: OutputRef | AssetRef) -> Json:
     if isinstance(ref, OutputRef):
-        return {OUTPUT: [ref.key, ref.index]}
+        named = [ref.key, ref.index]
+        return {OUTPUT: [*named, ref.frame] if ref.frame else named}
     return {ASSET: ref.sha256}

@@ -39,6 +39,17 @@ class BatchSummary:
         return next((cap for cap in self.caps if cap.name == "batch"), None)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaneSum:
+    """The jobs of one lane that have one status."""
+
+    lane: str
+    status: JobStatus
+    jobs: int
+    hold: int = 0  # credits
+    charged: int = 0  # credits
+
+
 def work_left(summary: BatchSummary) -> list[Reason]:
     """Reasons that follow from where the jobs stand when a run has ended."""
     reasons = []
@@ -57,7 +68,7 @@ def work_left(summary: BatchSummary) -> list[Reason]:
         reasons.append(
             Reason(
                 exit_code=11,
-                message=f"{jobs_word(held)} held, as what they share has failed too often",
+                message=f"{jobs_word(held)} held: somebody has to look first",
                 hint="runway-batch explain JOB says why; runway-batch resume releases them",
             )
         )
@@ -82,15 +93,28 @@ def work_left(summary: BatchSummary) -> list[Reason]:
     return reasons
 
 
-def not_started(jobs: Sequence[Job]) -> list[Reason]:
-    """A reason where jobs of the manifest still wait, though nothing else explains it."""
-    waiting = [job for job in jobs if job.status is JobStatus.PENDING and not job.orphaned]
+def not_started(summary: BatchSummary, *, blocked: int = 0) -> list[Reason]:
+    """A reason where jobs of the manifest still wait, though nothing else explains it.
+
+    Args:
+        summary: when the run has ended.
+        blocked: jobs that wait for a stale one, as the plan said.
+    """
+    if blocked:
+        return [
+            Reason(
+                exit_code=11,
+                message=f"{jobs_word(blocked)} not started: a parent is stale",
+                hint="`run --refresh stale` makes it again, `run --accept-stale` goes on with it",
+            )
+        ]
+    waiting = summary.count_wanted(JobStatus.PENDING)
     if not waiting:
         return []
     return [
         Reason(
             exit_code=5,
-            message=f"{jobs_word(len(waiting))} still to make",
+            message=f"{jobs_word(waiting)} still to make",
             hint="run the same command again to go on",
         )
     ]

@@ -44,7 +44,7 @@ def _counted(request: Request, quantity: Quantity) -> Range:
         case Source.CONSTANT:
             return exactly(quantity.value)
         case Source.LENGTH:
-            return _length(str(request.body.get(quantity.field, "")))
+            return _length(str(request.body.get(quantity.field) or ""))
         case Source.FIELD:
             return _from_field(request, quantity)
         case Source.OUTPUT:
@@ -57,7 +57,12 @@ def _counted(request: Request, quantity: Quantity) -> Range:
 
 def _length(text: str) -> Range:
     """Characters; at worst counted as the API counts lengths, in UTF-16 units."""
-    return between(len(text), len(text.encode("utf-16-le", "surrogatepass")) // 2)
+    return between(len(text), utf16_length(text))
+
+
+def utf16_length(text: str) -> int:
+    """As the API counts: a character beyond the first 65,536 is two."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _from_field(request: Request, quantity: Quantity) -> Range:

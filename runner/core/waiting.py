@@ -60,7 +60,7 @@ def _of_the_job(job: Job, needs: Sequence[Job], around: Surroundings) -> str:
     for parent in needs:
         if parent.status is not JobStatus.DONE:
             return f"needs `{parent.id}` ({parent.status})"
-        if parent.stale:
+        if not parent.feeds:
             return f"parent is stale: `{parent.id}`"
     if job.not_before is not None and job.not_before > around.now:
         cause = f": {job.error.message}" if job.error else ""

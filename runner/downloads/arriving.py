@@ -1,4 +1,4 @@
-"""A body as it arrives: measured, unpacked where need be, and given up where it has no end."""
+"""A body as it arrives: measured, inflated where need be, and given up where it has no end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import aiohttp
 from runner.clock import Clock
 from runner.errors import DownloadError
 
+from .inflating import ENCODINGS, Inflater
 from .ranges import Incoming
-from .unpacking import ENCODINGS, Unpacker
 
 _CHUNK_BYTES = 256 << 10
 
@@ -20,7 +20,7 @@ _CHUNK_BYTES = 256 << 10
 class BodyLimits:
     """What no output needs."""
 
-    #: of one file, unpacked
+    #: of one file, inflated
     most_bytes: int = 20_000_000_000
     #: fewer than `slow_bytes` in `slow_s` seconds of waiting count as a stall
     slow_s: float = 120.0
@@ -65,22 +65,22 @@ async def plain(
     limits: BodyLimits,
     clock: Clock,
 ) -> AsyncIterator[bytes]:
-    """The body's bytes, unpacked, and exactly as many as were announced.
+    """The body's bytes, inflated, and exactly as many as were announced.
 
     Raises:
         DownloadError: cut, too long, too slow, garbled, or packed in a way that is not known.
     """
     if incoming.encoding and incoming.encoding not in ENCODINGS:
         raise DownloadError(f"the download from `{host}` is compressed in an unknown way")
-    unpack = Unpacker(host, most_bytes=limits.most_bytes) if incoming.encoding else None
+    inflate = Inflater(host, most_bytes=limits.most_bytes) if incoming.encoding else None
     async for data in _measured(content, incoming, host, limits, clock):
-        if unpack is None:
+        if inflate is None:
             yield data
         else:
-            for piece in unpack.pieces(data):
+            for piece in inflate.pieces(data):
                 yield piece
-    if unpack is not None:
-        yield unpack.finish()
+    if inflate is not None:
+        yield inflate.finish()
 
 
 async def _measured(

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -88,7 +89,16 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DiskFull, DownloadError: the disk refused.
     """
-    _write(path, text, Path.replace, temporary_of(path))
+    _write(path, text.encode(), Path.replace, temporary_of(path))
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file of ours whole, in place of an older one; any number of writers.
+
+    Raises:
+        DiskFull, DownloadError: the disk refused.
+    """
+    _write(path, data, Path.replace, path.with_name(f".{uuid.uuid4().hex}.tmp"))
 
 
 def temporary_of(path: Path) -> Path:
@@ -108,15 +118,16 @@ def write_sidecar(path: Path, text: str) -> None:
     # the owner's own: what a kill leaves is overwritten when the sidecar is written again
     mark = hashlib.sha256(repr(ours or path.name).encode()).hexdigest()[:24]
     temporary = path.with_name(f".{mark}.tmp")
-    _write(path, text, Path.replace if is_ours else _move, temporary)  # `_move` never replaces
+    move = Path.replace if is_ours else _move  # which never replaces
+    _write(path, text.encode(), move, temporary)
 
 
-def _write(path: Path, text: str, move: Callable[[Path, Path], object], temporary: Path) -> None:
+def _write(path: Path, data: bytes, move: Callable[[Path, Path], object], temporary: Path) -> None:
     with disk_errors(path):
         make_folder(path.parent)
         try:
-            with temporary.open("w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with temporary.open("wb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
             move(temporary, path)

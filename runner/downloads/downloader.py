@@ -9,6 +9,7 @@ resolves them itself.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ from yarl import URL
 
 from runner.clock import Clock, SystemClock
 from runner.core.links import host_of, is_loopback, may_fetch, proxy_for
+from runner.core.sidecar import Unpacked
 from runner.errors import DownloadError
 from runner.ports import Fetched
 
@@ -31,8 +33,11 @@ from .partfile import PIECE_BYTES, SYNC_BYTES, PartFile, forget_state, load_stat
 from .ranges import Incoming, PartState, range_headers, read_answer
 from .resolving import PublicResolver
 from .signature import is_html, judge
+from .unpacking import unpack
 
 MOST_REDIRECTS = 5
+#: archives; each keeps a thread and the disk busy
+UNPACKED_AT_ONCE = 2
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: printable ASCII stays as it is, signatures cover it; anything else would break the request
 _PLAIN = "".join(map(chr, range(0x21, 0x7F)))
@@ -77,6 +82,7 @@ class HttpDownloader:
         self._piece_bytes = piece_bytes
         self._sync_bytes = sync_bytes
         self._proxies = getproxies() if proxies is None else proxies
+        self._unpacking = asyncio.Semaphore(UNPACKED_AT_ONCE)
         self._direct: aiohttp.ClientSession | None = None
         self._proxied: aiohttp.ClientSession | None = None
 
@@ -125,6 +131,15 @@ class HttpDownloader:
         with atomic.disk_errors(part):  # first: after the move nobody would look for it
             await asyncio.to_thread(forget_state, part)
         await asyncio.to_thread(atomic.place, part, target, sha256)
+
+    async def unpack(self, archive: Path) -> Unpacked:
+        """Extract into a folder beside it; see `Downloader`. A cancel stops the thread, too."""
+        stop = threading.Event()
+        async with self._unpacking:
+            try:
+                return await asyncio.to_thread(unpack, archive, is_stopped=stop.is_set)
+            finally:
+                stop.set()
 
     async def sha256_of(self, path: Path) -> str | None:
         """Digest of a file, None where there is none."""

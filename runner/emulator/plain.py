@@ -17,6 +17,7 @@ from runner.emulator.outputs import OutputFile
 
 _ZIP_DATE = (2026, 1, 1, 0, 0, 0)
 _RATE_HZ = 8000
+_SEQUENCE_FRAMES = 3
 
 
 def plain_media(file: OutputFile, size: int = 2048) -> bytes:
@@ -31,7 +32,8 @@ def plain_media(file: OutputFile, size: int = 2048) -> bytes:
         case "svg":
             return svg(file)
         case "zip":
-            return zipped({"frame_0001.png": plain_png(luck.randbytes(3), padding)})
+            names = (f"frame_{number:04}.png" for number in range(1, _SEQUENCE_FRAMES + 1))
+            return zipped({name: plain_png(luck.randbytes(3), padding) for name in names})
         case "mp4" | "mov":
             return _boxes(b"isom" if file.ext == "mp4" else b"qt  ", padding)
         case _:

@@ -40,7 +40,7 @@ class AccountWatch:
         self._failures = 0
         policies = tools.policies
         self._every_s = policies.balance_s if rules.keeps_balance else policies.account_s
-        #: set after each reading
+        #: set after each try, whatever came of it
         self.read = asyncio.Event()
         #: the key was refused, or there is no account to read
         self.refused: Reason | None = None

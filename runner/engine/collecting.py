@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +19,7 @@ from runner.core.events import DownloadDelayed, Downloaded, Verified
 from runner.core.job import Job, OutputFile
 from runner.core.links import expires_at
 from runner.core.naming import output_path, sidecar_path
-from runner.core.sidecar import render_sidecar
+from runner.core.sidecar import Unpacked, render_sidecar
 from runner.core.task import Task, TaskStatus
 from runner.errors import (
     DiskFull,
@@ -36,6 +36,8 @@ from .tools import Tools
 
 #: a link that dies sooner is not used any more
 LINK_MARGIN = timedelta(minutes=2)
+#: what a frame sequence comes as
+_ARCHIVE = "application/zip"
 #: names tried before giving up on a folder full of foreign files
 NAME_TRIES = 1000
 
@@ -93,12 +95,13 @@ class _Collection:
         self._task_is_fresh = False  # read again just now
 
     async def fetch_all(self) -> Job:
-        """All outputs, then the sidecar, then `Downloaded`."""
+        """All outputs, then what archives hold, then the sidecar, then `Downloaded`."""
         here = {o.index: o for o in self.job.outputs if await self._is_here(o)}
         if self.job.expected is None or len(here) < self.job.expected:
             await self._fetch_others(here)
+        unpacked = await self._unpack() if self.job.spec.unpack else {}
         if self.job.spec.sidecar and self.job.outputs:
-            await self._write_sidecar()
+            await self._write_sidecar(unpacked)
         now = self._tools.clock.now()
         self.job = await self._tools.recorder.record(self.job, Downloaded(at=now))
         return self.job
@@ -217,10 +220,29 @@ class _Collection:
         folder = (self._tools.output_dir / output_path(self.job.spec.output, ext="part")).parent
         return folder / f".{part_name(self.job)}.{index}.part"
 
-    async def _write_sidecar(self) -> None:
+    async def _unpack(self) -> Mapping[int, Unpacked]:
+        """Archives into folders beside them, by the output's index; repeated after a kill."""
+        found = {}
+        for output in self.job.outputs:
+            if output.media_type == _ARCHIVE:
+                archive = self._tools.output_dir / output.path
+                found[output.index] = await self._tools.downloader.unpack(archive)
+                await self._warn(output, found[output.index].warning)
+        return found
+
+    async def _warn(self, output: OutputFile, warning: str) -> None:
+        """Record what is odd about an output that is here already."""
+        if warning and warning not in output.warning:
+            output = replace(output, warning="; ".join(filter(None, (output.warning, warning))))
+            event = Verified(at=self._tools.clock.now(), output=output)
+            self.job = await self._tools.recorder.record(self.job, event)
+
+    async def _write_sidecar(self, unpacked: Mapping[int, Unpacked]) -> None:
         first = sidecar_path(PurePosixPath(self.job.outputs[0].path))
         finished_at = self._tools.clock.now().isoformat(timespec="seconds")
-        text = render_sidecar(self.job, tool=self._tools.tool, finished_at=finished_at)
+        text = render_sidecar(
+            self.job, tool=self._tools.tool, finished_at=finished_at, unpacked=unpacked
+        )
         for version in range(1, NAME_TRIES):
             name = first if version == 1 else first.with_stem(f"{first.stem}_v{version}")
             with suppress(FileExistsError):  # somebody else's file keeps its name

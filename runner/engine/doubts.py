@@ -33,6 +33,8 @@ ROUTER_LOOKS_S = (5.0, 30.0, 120.0)
 EVIDENCE_LOOKS_S = (5.0, *(APART.total_seconds() + 30,) * 4)
 #: entries that may matter for a balance: nothing of ours stays open for longer
 LOOK_BACK = timedelta(days=3)
+#: endpoints whose creates go through a router: the history of one router holds tasks of them all
+ROUTED = "generate/"
 
 
 @dataclass(slots=True)
@@ -200,7 +202,7 @@ class DoubtSettler:
             entry.answered_at is None
             or (entry.state is EntryState.IN_DOUBT and entry.intended_at > at - ROUTER_BEFORE * 2)
             for entry in await self._tools.store.entries(self._tools.batch, since=since)
-            if entry.endpoint == job.spec.endpoint
+            if (entry.endpoint == job.spec.endpoint or entry.endpoint.startswith(ROUTED))
             and (entry.batch, entry.job) != (job.batch, job.id)
         )
 

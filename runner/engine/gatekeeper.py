@@ -17,7 +17,15 @@ from runner.core.job import AT_RUNWAY, Job, JobStatus
 from runner.core.limits import Pause, Slots, Terms
 from runner.core.quota import DailyQuota
 from runner.core.task import Task, TaskStatus
-from runner.errors import BalanceTooOld, CapReached, GroupFull, NotNow, QuotaUsedUp, SlotsTaken
+from runner.errors import (
+    BalanceTooOld,
+    BatchPaused,
+    CapReached,
+    GroupFull,
+    NotNow,
+    QuotaUsedUp,
+    SlotsTaken,
+)
 
 from .account import AccountWatch
 from .refusals import OTHERS_S, Refusals
@@ -125,6 +133,8 @@ class Gatekeeper:
                     frees_at=error.until,
                 )
                 self._account.want()
+            case BatchPaused():
+                self.paused = True  # seen here before the run has looked for it
             case SlotsTaken():
                 again = now + timedelta(seconds=OTHERS_S)
                 self._slots.pause(job.lane, Pause(until=again, reason=error.message))

@@ -1,4 +1,4 @@
-"""What a body needs before it can be sent: uploads of local files, outputs of other jobs."""
+"""What a body needs before it is sent: uploads of files, outputs of other jobs, their frames."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from .tools import Tools
 URL_LENGTH = 2048
 URL_BYTES = {"image": 16_000_000, "video": 32_000_000, "audio": 32_000_000}
 
+#: outputs that a decoder need not be asked about
+_NO_VIDEO = ("image/", "audio/", "application/zip")
+
 
 class Inputs:
     """Turns the references of a body into URIs that Runway can read."""
@@ -28,6 +31,7 @@ class Inputs:
         Raises:
             TransientApiError: worth another try later; nothing was submitted.
             PermanentApiError: an input cannot be used.
+            DiskFull: a frame of a parent's video cannot be written.
             AccountError: the key was refused.
         """
         uris: dict[OutputRef | AssetRef, str] = {}
@@ -41,6 +45,8 @@ class Inputs:
         if isinstance(ref, AssetRef):
             return await self._tools.uploader.uri_for(ref)
         parent, output = await self._parent_output(ref)
+        if ref.frame:
+            return await self._tools.uploader.uri_for(await self._still(ref, output))
         link = await self._fresh_link(parent, output, ref.media)
         if link is not None:
             return link
@@ -51,14 +57,28 @@ class Inputs:
 
     async def _parent_output(self, ref: OutputRef) -> tuple[Job, OutputFile]:
         parent = await self._tools.store.job(self._tools.batch, ref.job)
-        if parent is None or parent.status is not JobStatus.DONE or parent.spec.key != ref.key:
+        if parent is None or parent.status is not JobStatus.DONE:
             raise PermanentApiError(f"the output of `{ref.job}` is not there")
+        if not parent.feeds:
+            raise TransientApiError(f"parent is stale: `{ref.job}`")  # only since a moment ago
+        if parent.spec.key != ref.key and not parent.accepted:
+            raise PermanentApiError(f"`{ref.job}` has made something else")
         for output in parent.outputs:
             if output.index == ref.index:
                 return parent, output
         raise PermanentApiError(
             f"`{ref.job}` has {len(parent.outputs)} outputs, none with number {ref.index + 1}"
         )
+
+    async def _still(self, ref: OutputRef, output: OutputFile) -> AssetRef:
+        """A frame of the verified local file: no link is asked for, it names the whole video."""
+        if output.media_type.startswith(_NO_VIDEO):
+            raise PermanentApiError(
+                f"`{ref.job}` has no {ref.frame} frame: `{output.path}` is {output.media_type},"
+                " not a video"
+            )
+        video = self._tools.output_dir / output.path
+        return await self._tools.frames.frame(video, sha256=output.sha256, which=ref.frame)
 
     async def _fresh_link(self, parent: Job, output: OutputFile, media: str) -> str | None:
         """The parent's own link, where Runway can read it again; saves an upload."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from runner.core.commands import Wait
-from runner.core.events import Event, GaveUp, RetryScheduled, TaskSucceeded
+from runner.core.events import Event, GaveUp, Resolved, RetryScheduled, TaskSucceeded
 from runner.core.job import ACTIVE, Job, JobStatus
 from runner.core.limits import Bounds, Slots
 from runner.core.outcome import Reason
@@ -194,12 +194,13 @@ class Scheduler:
             return True  # told while the store was asked: the next turn sees to it
         for job in self._keeper.admit(ready, self._live.jobs, now):
             self._live.start(group, job)
-        await self._voice.say(self._keeper.waits(ready, self._live.jobs, now))
+        waits = self._keeper.waits(ready, self._live.jobs, now)
+        await self._voice.say(waits)
         if self._live.any_moves:
             self._limits.busy()
         self._due = await self._next_time(now)
         if self._is_busy or self._due is not None:
-            return self._live.any_moves or not await self._has_waited_enough(now)
+            return self._live.any_moves or not await self._has_waited_enough(now, waits)
         if self._wake.is_set():
             return True  # what was recorded while the store was asked may have changed the answer
         self._backlog.look_for_doomed()
@@ -208,11 +209,13 @@ class Scheduler:
 
     @property
     def _is_busy(self) -> bool:
-        """Whether a job is worked on, or a create was sent whose job was told to wait since."""
-        if self._worker.submitter.under_way and not self._live:
-            self._look_at_s = 0.0  # its task is taken up as soon as it is known
-            return True
-        return bool(self._live)
+        """Whether anything is under way."""
+        return bool(self._live) or self._has_lone_creates
+
+    @property
+    def _has_lone_creates(self) -> bool:
+        """Whether creates were sent whose jobs were told to wait since."""
+        return bool(self._worker.submitter.under_way) and not self._live
 
     def _check_limits(self) -> None:
         """What ends the run, or its creates, from outside of it."""
@@ -222,13 +225,14 @@ class Scheduler:
         if self._account.refused is not None:
             self._stop_submitting(self._account.refused)
 
-    async def _has_waited_enough(self, now: datetime) -> bool:
+    async def _has_waited_enough(self, now: datetime, waits: Sequence[Wait]) -> bool:
+        if self._rules.max_wait_s is None:
+            return False
         until = None  # what is under way may change it at any moment
         if not self._live:
             known = self._keeper.next_time(self._backlog.ready, [], now)
             times = [known, await self._backlog.next_due(now)]
             until = min((time for time in times if time is not None), default=None)
-        waits = self._keeper.waits(self._backlog.ready, [], now)
         reason = self._limits.waits_too_long(until, waits, is_busy=self._is_busy)
         if reason is not None:
             self._ending.reasons.append(reason)
@@ -240,7 +244,8 @@ class Scheduler:
             self._account.read.clear()
             await self._keeper.learn_quotas()
         now_s = self._tools.clock.monotonic()
-        if now_s < self._look_at_s:
+        # the task of a lone create is taken up as soon as it is known
+        if now_s < self._look_at_s and not self._has_lone_creates:
             return
         self._look_at_s = now_s + LOOK_AROUND_S
         self.set_paused(await self._tools.store.is_paused(self._tools.batch))
@@ -301,6 +306,8 @@ class Scheduler:
         self._backlog.note(event)
         if isinstance(event, TaskSucceeded | GaveUp | RetryScheduled):
             self._slots.note_finished(job.lane)
+        if isinstance(event, Resolved):
+            self._look_at_s = 0.0  # a task that was found again is taken up before a run may end
         self._wake.set()
 
     async def _next_time(self, now: datetime) -> datetime | None:

@@ -6,7 +6,7 @@ A create is never cancelled half-way: it runs in a set of its own, which a stop 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 
@@ -19,9 +19,10 @@ from runner.core.events import (
     TaskAccepted,
 )
 from runner.core.groups import UNSURE, GroupKind
+from runner.core.identity import consumed_refs, request_identity
 from runner.core.job import Job
 from runner.core.limits import Terms
-from runner.core.spec import Body
+from runner.core.spec import Body, OutputRef
 from runner.core.task import CreatedTask
 from runner.errors import (
     AccountError,
@@ -94,7 +95,13 @@ class Submitter:
             create.exception()  # the caller has it too, unless it left at a stop
 
     async def _create(self, job: Job, body: Body, reserve: int) -> Job:
-        started = SubmitStarted(at=self._tools.clock.now(), reserve=reserve)
+        consumed = await self._consumed(job)
+        started = SubmitStarted(
+            at=self._tools.clock.now(),
+            reserve=reserve,
+            consumed=tuple(consumed.values()),
+            identity=request_identity(job.spec, consumed, self._tools.account),
+        )
         job = await self._tools.recorder.record(job, started, self._terms(job))
         try:
             created = await self._tools.api.create_task(job.spec.endpoint, body)
@@ -111,6 +118,16 @@ class Submitter:
             return await self._record_while_full(job, self.gave_up(error))
         self._tools.patience.answered()
         return await self._accepted(job, created)
+
+    async def _consumed(self, job: Job) -> Mapping[OutputRef, str]:
+        """The content of the parents' outputs that go into the body, as they are now."""
+        found: dict[OutputRef, str] = {}
+        for ref in consumed_refs(job.spec):
+            parent = await self._tools.store.job(job.batch, ref.job)
+            for output in () if parent is None else parent.outputs:
+                if output.index == ref.index:
+                    found[ref] = output.sha256
+        return found
 
     def _note(self, error: TransientApiError) -> None:
         if error.status is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.clock import Clock
 from runner.core.policy import Patience, Policies
-from runner.ports import Downloader, Store, TaskApi, Uploader
+from runner.ports import Downloader, FrameReader, Store, TaskApi, Uploader
 
 from .recorder import Recorder
 
@@ -22,6 +22,7 @@ class Tools:
     api: TaskApi
     uploader: Uploader
     downloader: Downloader
+    frames: FrameReader
     store: Store
     recorder: Recorder
     clock: Clock
@@ -32,3 +33,5 @@ class Tools:
     tool: str  # name and version, for sidecars
     #: says at once, outside of the state file, what the state file could not take
     rescue: Callable[[str], None]
+    #: whose tasks these are, for the identity of attempts: base URL and salted mark of the key
+    account: str = ""

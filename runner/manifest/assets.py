@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
 from runner.core.spec import AssetRef
+from runner.manifest.refused_types import (
+    conversion,
+    extraction,
+    refused_content,
+    refused_name,
+    renaming,
+)
 from runner.manifest.signatures import FORMATS, family_of, formats_for
 
 #: limits of Runway's uploads
@@ -44,7 +52,7 @@ def local_asset(value: str, media: str, *, base: Path, allow: Sequence[Path]) ->
     Raises:
         AssetProblem: missing, not readable, of a wrong type or size, or outside those folders.
     """
-    path = _place(value, base, allow)
+    path = place_inside(value, base, allow)
     size = _size(value, path)
     try:
         with path.open("rb") as file:
@@ -58,8 +66,15 @@ def local_asset(value: str, media: str, *, base: Path, allow: Sequence[Path]) ->
     return AssetRef(path=str(path), sha256=digest.hexdigest(), bytes=size, media=media)
 
 
-def _place(value: str, base: Path, allow: Sequence[Path]) -> Path:
-    """The file itself, after symbolic links."""
+def place_inside(value: str, base: Path, allow: Sequence[Path], *, is_folder: bool = False) -> Path:
+    """Where a path of a manifest leads, after symbolic links; it need not exist.
+
+    Args:
+        is_folder: inputs are looked for in it.
+
+    Raises:
+        AssetProblem: outside of `base` and the folders of `allow`, or no path at all.
+    """
     if not is_local(value):
         raise AssetProblem(
             f"`{value}` is not a local path", hint="write a path relative to the manifest"
@@ -70,33 +85,44 @@ def _place(value: str, base: Path, allow: Sequence[Path]) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null character
         raise AssetProblem(f"`{value}` is not a usable path") from error
     if not any(path.is_relative_to(root) for root in roots):
+        allowed = path if is_folder else path.parent
         raise AssetProblem(
             f"`{value}` lies outside the manifest's folder",
-            hint=f"move it there, or add `inputs: {{allow: [{path.parent}]}}` to the manifest",
+            hint=f"move it there, or add `inputs: {{allow: [{allowed}]}}` to the manifest",
         )
     return path
 
 
-def _size(value: str, path: Path) -> int:
+def regular_file(value: str, path: Path) -> os.stat_result:
+    """What is known of the file at `path`, which a manifest calls `value`.
+
+    Raises:
+        AssetProblem: missing, or a folder, a pipe, a device.
+    """
     try:
         info = path.stat()
     except FileNotFoundError as error:
-        raise AssetProblem(f"`{value}` does not exist", hint=_neighbour(path)) from error
+        raise AssetProblem(f"`{value}` does not exist", hint=neighbour(path)) from error
     except OSError as error:
         raise AssetProblem(f"`{value}` cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(info.st_mode):
         kind = "a folder" if stat.S_ISDIR(info.st_mode) else "not a regular file"
         raise AssetProblem(f"`{value}` is {kind}", hint="name one file")
-    if not MIN_BYTES <= info.st_size <= MAX_BYTES:
+    return info
+
+
+def _size(value: str, path: Path) -> int:
+    size = regular_file(value, path).st_size
+    if not MIN_BYTES <= size <= MAX_BYTES:
         raise AssetProblem(
-            f"`{value}` has {info.st_size:,} bytes",
+            f"`{value}` has {size:,} bytes",
             hint="Runway takes files from 512 bytes to 200 MB (209,715,200 bytes)",
         )
-    return info.st_size
+    return size
 
 
-def _neighbour(path: Path) -> str:
-    """A suggestion from the same folder."""
+def neighbour(path: Path) -> str:
+    """What to say of a path that does not exist: the name that was probably meant."""
     try:
         names = sorted(item.name for item in path.parent.iterdir())
     except OSError:
@@ -107,17 +133,32 @@ def _neighbour(path: Path) -> str:
 
 def _check_type(value: str, path: Path, media: str, head: bytes) -> None:
     suffix = path.suffix.lower().removeprefix(".")
-    accepted = formats_for(media)
     known = FORMATS.get(suffix)
     if known is None or media not in known.media:
-        raise AssetProblem(
-            f"`{value}` is no {media} that Runway takes",
-            hint=f"use one of: {', '.join(accepted)}",
-        )
+        raise _refused(value, media, suffix)
     found = family_of(head)
     if found not in known.families:
-        content = f"looks like {found}" if found else "is of no known type"
-        raise AssetProblem(
-            f"`{value}` is named .{suffix}, but its content {content}",
-            hint="rename or convert it: the type must follow from the name",
-        )
+        raise _mistaken(value, media, suffix, found)
+
+
+def _refused(value: str, media: str, suffix: str) -> AssetProblem:
+    """A file of an ending that does not do here."""
+    if name := refused_name(media, suffix):
+        message = f"`{value}` is {name}, which Runway does not take"
+        return AssetProblem(message, hint=conversion(value, media, name))
+    accepted = f"use one of: {', '.join(formats_for(media))}"
+    hint = extraction(value, media, suffix) or accepted
+    return AssetProblem(f"`{value}` is no {media} that Runway takes", hint=hint)
+
+
+def _mistaken(value: str, media: str, suffix: str, found: str) -> AssetProblem:
+    """A file whose content is not what its ending says: Runway goes by both."""
+    rename = renaming(value, media, found)
+    if not rename and (name := refused_content(found)):
+        message = f"`{value}` is named .{suffix}, but it is {name}, which Runway does not take"
+        return AssetProblem(message, hint=conversion(value, media, name))
+    content = f"looks like {found}" if found else "is of no known type"
+    return AssetProblem(
+        f"`{value}` is named .{suffix}, but its content {content}",
+        hint=rename or "rename or convert it: the type must follow from the name",
+    )

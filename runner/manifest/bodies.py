@@ -6,6 +6,7 @@ another model. Values that are local paths are not judged here: `assets.local_as
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,8 +20,10 @@ from runner.core.catalog import (
     is_marker,
     media_fields,
 )
+from runner.core.ranges import is_number
 from runner.core.spec import AssetRef, Body, Json, OutputRef, as_ref, map_refs
 from runner.manifest.body_errors import schema_findings
+from runner.manifest.body_rules import rule_findings
 from runner.manifest.findings import Finding, Path, dotted
 from runner.manifest.uris import complaint
 from runner.manifest.words import listed, some, suggestion
@@ -38,6 +41,7 @@ def check_body(
         unchecked: the job asked not to be held against the catalogue: a model it does not know
             passes, and what the schema refuses is a warning.
     """
+    body = _sayable(body)
     known = catalog.endpoint(endpoint)
     if known is None:
         return [_unknown_endpoint(catalog, endpoint)]
@@ -45,9 +49,19 @@ def check_body(
     if isinstance(info, Finding):
         return [_unjudged(info, body) if unchecked else info]
     found = [*_warnings(info, body), *dict.fromkeys(_schema(info, body))]
+    found += rule_findings(info, body)
     if unchecked:
         found = [_softer(finding) for finding in found]
-    return [*found, *_media(catalog, info, body), *_rules(body)]
+    return [*found, *_media(catalog, info, body)]
+
+
+def _sayable(value: Json) -> Json:
+    """Whole numbers beyond all measure as infinite: Python refuses to write out their digits."""
+    if isinstance(value, Mapping):
+        return {key: _sayable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_sayable(item) for item in value]
+    return math.inf if type(value) is int and not is_number(value) else value
 
 
 def _softer(finding: Finding) -> Finding:
@@ -129,7 +143,8 @@ def _warnings(info: ModelInfo, body: Body) -> Iterator[Finding]:
 def _schema(info: ModelInfo, body: Body) -> Iterator[Finding]:
     plain = map_refs(body, lambda ref: _PLACEHOLDER)
     tolerated = {name: rule for name, rule in info.tolerated.items() if body.get(name) == []}
-    for finding in schema_findings(info, plain):
+    for found in schema_findings(info, plain):
+        finding = replace(found, message=found.message.replace(f"`{_PLACEHOLDER}`", "a file"))
         rule = tolerated.get(str(finding.path[0])) if len(finding.path) == 1 else None
         if rule is None or rule.rule not in info.fields[str(finding.path[0])]:
             yield finding
@@ -193,21 +208,3 @@ def _markers(value: Json, path: Path) -> Iterator[tuple[Path, OutputRef | AssetR
 def _media_names(info: ModelInfo) -> str:
     names = [name for name, schema in info.fields.items() if "media-uri" in str(schema)]
     return listed(names) if names else "none"
-
-
-# What JSON Schema cannot say
-
-
-def _rules(body: Body) -> Iterator[Finding]:
-    """Tags name reference images in the prompt, so each stands for one image."""
-    seen: set[str] = set()
-    images = body.get("referenceImages")
-    for index, image in enumerate(images if isinstance(images, list) else ()):
-        tag = image.get("tag") if isinstance(image, Mapping) else None
-        if isinstance(tag, str) and tag in seen:
-            yield Finding(
-                path=("referenceImages", index, "tag"),
-                message=f"two reference images have the tag `{tag}`",
-                hint="give each image a tag of its own",
-            )
-        seen |= {tag} if isinstance(tag, str) else set()

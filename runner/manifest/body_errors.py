@@ -10,7 +10,17 @@ from runner.core.ranges import is_number
 from runner.core.spec import Json
 from runner.manifest.breaches import Breach, breaches, utf16_length
 from runner.manifest.findings import Finding, Path, dotted
-from runner.manifest.words import expected, hint_for, listed, shown, suggestion
+from runner.manifest.words import (
+    FEW,
+    expected,
+    hint_for,
+    listed,
+    name_of,
+    page_of,
+    plain,
+    shown,
+    suggestion,
+)
 
 
 def schema_findings(info: ModelInfo, body: Json) -> Iterator[Finding]:
@@ -47,7 +57,7 @@ def _missing(info: ModelInfo, breach: Breach, path: Path) -> Iterator[Finding]:
             schema = breach.schema.get("properties", {}).get(name, {})
             yield Finding(
                 path=(*path, name),
-                message=f"`{dotted((*path, name))}` is missing: {_name(info)} needs it",
+                message=f"`{dotted((*path, name))}` is missing: {name_of(info)} needs it",
                 hint=_all_choices(schema) or f"give {expected(schema)}",
             )
 
@@ -58,15 +68,21 @@ def _all_choices(schema: Mapping[str, Any]) -> str:
 
 def _unknown(info: ModelInfo, breach: Breach, path: Path) -> Iterator[Finding]:
     fields = list(breach.schema.get("properties", {}))
-    where = f"`{dotted(path)}`" if path else _name(info)
+    where = f"`{dotted(path)}`" if path else name_of(info)
     for name in breach.value:
         if name not in fields:
             near = closest(str(name), fields)
             yield Finding(
                 path=(*path, str(name)),
                 message=f"`{name}` is not a field of {where}",
-                hint=f"did you mean `{near}`?" if near else f"it takes {listed(fields)}",
+                hint=f"did you mean `{near}`?" if near else _all_fields(info, fields, path),
             )
+
+
+def _all_fields(info: ModelInfo, fields: list[str], path: Path) -> str:
+    """The fields of a mapping; of a whole body also where to read about them."""
+    takes = f"it takes {listed(fields)}" if fields else "it takes nothing"
+    return takes if path else f"{takes}; {page_of(info)}"
 
 
 # Choices (`anyOf`)
@@ -109,7 +125,7 @@ def _wrong_word(branches: list[list[Breach]], path: Path) -> Finding:
     words = list(dict.fromkeys(item.limit[0] for item in found))
     return Finding(
         path=place,
-        message=f"`{dotted(place)}` must be {listed(words)}, got {_plain(found[0].value)}",
+        message=f"`{dotted(place)}` must be {listed(words)}, got {plain(found[0].value)}",
         hint=suggestion(found[0].value, words),
     )
 
@@ -123,7 +139,7 @@ def _of_length(info: ModelInfo, breach: Breach, path: Path) -> Finding:
     length = "is empty" if count == 0 else f"has {_count(count, 'character')}"
     return Finding(
         path=path,
-        message=f"`{dotted(path)}` {length}, {_name(info)} takes {bound} {breach.limit:,}",
+        message=f"`{dotted(path)}` {length}, {name_of(info)} takes {bound} {breach.limit:,}",
         hint="" if count == len(breach.value) else "an emoji counts as two characters",
     )
 
@@ -131,7 +147,7 @@ def _of_length(info: ModelInfo, breach: Breach, path: Path) -> Finding:
 def _of_items(info: ModelInfo, breach: Breach, path: Path) -> Finding:
     bound = "at least" if breach.rule == "minItems" else "at most"
     has = f"`{dotted(path)}` has {_count(len(breach.value), 'item')}"
-    return Finding(path=path, message=f"{has}, {_name(info)} takes {bound} {breach.limit}")
+    return Finding(path=path, message=f"{has}, {name_of(info)} takes {bound} {breach.limit}")
 
 
 def _of_form(breach: Breach, path: Path, rule: str) -> Finding:
@@ -145,20 +161,18 @@ def _not_as_expected(info: ModelInfo, breach: Breach, path: Path) -> Finding:
     wants_number = breach.schema.get("type") in {"integer", "number"}
     if wants_number and isinstance(value, str) and value.strip().isdigit():
         hint = f"write {value.strip()} without quotes"
+    elif is_number(value) and str(value) in breach.schema.get("enum", ()):
+        hint = f'write "{value}" with quotes'
+    elif len(breach.schema.get("enum", ())) > FEW:
+        hint = f"{hint}; {page_of(info)}"
+    elif breach.schema.get("type") == "string" and isinstance(value, bool | int | float):
+        hint = hint or "to mean the text, quote it or use `|`"
     return Finding(
         path=path,
-        message=f"`{dotted(path)}` must be {what} for {_name(info)}, got {_plain(value)}",
+        message=f"`{dotted(path)}` must be {what} for {name_of(info)}, got {plain(value)}",
         hint=hint,
     )
 
 
-def _plain(value: Json) -> str:
-    return str(value) if is_number(value) else shown(value)
-
-
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _name(info: ModelInfo) -> str:
-    return f"`{info.endpoint}`" if info.model == "default" else f"`{info.model}`"

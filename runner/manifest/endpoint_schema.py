@@ -17,8 +17,13 @@ _PROVENANCE = frozenset({"since", "limit_source"})
 
 
 def schema_file(endpoint: str) -> str:
-    """Name of an endpoint's file: `recipes/product_ad` -> `recipes-product_ad.schema.json`."""
-    return endpoint.replace("/", "-").replace("{", "").replace("}", "") + ".schema.json"
+    """Name of an endpoint's file: `recipes-product_ad.schema.json`."""
+    return f"{schema_name(endpoint)}.schema.json"
+
+
+def schema_name(endpoint: str) -> str:
+    """`recipes/product_ad` -> `recipes-product_ad`; editors do not follow an escaped `/`."""
+    return endpoint.replace("/", "-").replace("{", "").replace("}", "")
 
 
 def endpoint_schema(endpoint: Endpoint) -> dict[str, Any]:
@@ -50,7 +55,7 @@ def model_schema(info: ModelInfo) -> dict[str, Any]:
         schema["description"] = info.note
     return schema | {
         "required": list(info.required),
-        "properties": {name: _published(field) for name, field in info.fields.items()},
+        "properties": {name: published_schema(field) for name, field in info.fields.items()},
         "additionalProperties": False,
     }
 
@@ -60,17 +65,17 @@ def _when(field: str, model: str) -> dict[str, Any]:
     return {"if": chosen, "then": {"$ref": f"#/$defs/{model}"}}
 
 
-def _published(schema: Schema) -> dict[str, Any]:
+def published_schema(schema: Schema) -> dict[str, Any]:
     published: dict[str, Any] = {}
     for key, value in schema.items():
         if key == "note":
             published["description"] = value
         elif key == "properties":
-            published[key] = {name: _published(item) for name, item in value.items()}
+            published[key] = {name: published_schema(item) for name, item in value.items()}
         elif key == "anyOf":
-            published[key] = [_published(item) for item in value]
+            published[key] = [published_schema(item) for item in value]
         elif key == "items" or (key == "additionalProperties" and isinstance(value, dict)):
-            published[key] = _published(value)
+            published[key] = published_schema(value)
         elif key not in _PROVENANCE:
             published[key] = value
     if "properties" in published:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from runner.errors import Problem
 from runner.manifest.places import Document, Node, Path, walk
+from runner.manifest.scalars import shortened
 
 #: fields that hold sentences: promptText, negativePrompt, userConcept, productInfo, text …
 _SENTENCE = re.compile(r"(text|prompt|concept|info)$", re.IGNORECASE)
@@ -30,9 +31,9 @@ def check_lost_text(document: Document) -> list[Problem]:
 
 
 def _values(document: Document) -> Iterator[tuple[Path, Node]]:
-    """The scalars of bodies and of `vars`."""
-    for path, node in walk(document.root):
-        if node.children is not None or not node.plain:
+    """The unquoted scalars of bodies and of `vars` that have a comment or an anchor."""
+    for path, node in walk(document.root, noted=True):
+        if not node.plain:
             continue
         match path:
             case ("vars", _, *_):
@@ -45,10 +46,10 @@ def _values(document: Document) -> Iterator[tuple[Path, Node]]:
 
 def _lost(document: Document, path: Path, node: Node) -> Problem | None:
     if node.comment and (_is_sentence(path) or node.comment[1:2].strip(" \t#")):
-        message = f"`{_short(node.comment)}` is cut off: YAML reads it as a comment"
+        message = f"`{shortened(node.comment, 30)}` is cut off: YAML reads it as a comment"
         return document.problem(path, message, _HINT)
     if node.anchor and node.anchor not in document.used_anchors:
-        message = f"`&{node.anchor}` is cut off: YAML reads it as an anchor"
+        message = f"`&{shortened(node.anchor)}` is cut off: YAML reads it as an anchor"
         return document.problem(path, message, _HINT)
     return None
 
@@ -56,7 +57,3 @@ def _lost(document: Document, path: Path, node: Node) -> Problem | None:
 def _is_sentence(path: Path) -> bool:
     names = [step for step in path if isinstance(step, str)]
     return path[0] != "vars" and bool(_SENTENCE.search(names[-1]))
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 30 else text[:29] + "…"

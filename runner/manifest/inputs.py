@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from runner.core.spec import AssetRef
 from runner.manifest.assets import AssetProblem, local_asset
 from runner.manifest.media_probe import measure
+from runner.manifest.rows.opening import STDIN, open_table
+from runner.manifest.rows.table import RowSource, Table
 
 
 class LocalInputs:
     """Files below the manifest's folder, and below the folders that it allows."""
 
-    def __init__(self, base: Path, allow: Sequence[str] = ()) -> None:
-        """`allow` is relative to `base`, as the manifest writes it."""
+    def __init__(
+        self, base: Path, allow: Sequence[str] = (), *, stdin: BinaryIO | None = None
+    ) -> None:
+        """`allow` is relative to `base`, as the manifest writes it; `stdin` is what `-` reads."""
+        self._stdin = stdin
+        self._piped: Table | None = None
         self._base = base
         self._allow = tuple(base / folder for folder in allow)
         self._known: dict[tuple[str, str], AssetRef | AssetProblem] = {}
         self._measures: dict[str, Mapping[str, float]] = {}
+
+    def rows(self, source: RowSource) -> Table:
+        """A table of rows.
+
+        Raises:
+            RowProblem: there is none.
+        """
+        if source.path != STDIN:
+            return open_table(source, base=self._base, allow=self._allow)
+        if self._piped is None:  # it can be read only once, its rows as often as needed
+            self._piped = open_table(source, base=self._base, allow=self._allow, stdin=self._stdin)
+        return self._piped
 
     def asset(self, value: str, media: str) -> AssetRef:
         """The file that `value` names.

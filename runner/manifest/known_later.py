@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
 from runner.core.naming import Placeholder
 
@@ -19,11 +20,13 @@ class TemplateProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`jobs.NAME.output`: one output, or with `every` the outputs of all takes."""
+    """`jobs.NAME.output`: one output, or with `every` the outputs of all jobs of that name."""
 
     name: str  # of a job or a template
     every: bool = False
-    take: int | None = None  # `.outputs[0]`
+    index: int | None = None  # `.outputs[0]`
+    frame: str = ""  # `first` or `last`: a still of the output
+    own: bool = False  # of the one job of that id, which `source` stands for
 
     def __str__(self) -> str:
         self._refuse()
@@ -38,6 +41,18 @@ class Reference:
         )
 
 
+def output_named(name: str, attribute: str, *, own: bool = False) -> Reference | None:
+    """What `.output`, `.outputs`, `.first_frame` and `.last_frame` of a job stand for."""
+    match attribute:
+        case "output":
+            return Reference(name, own=own)
+        case "outputs":
+            return Reference(name, every=True, own=own)
+        case "first_frame" | "last_frame":
+            return Reference(name, frame=attribute.removesuffix("_frame"), own=own)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class JobHandle:
     """`jobs.NAME`, which is of no use without `.output`."""
@@ -46,9 +61,39 @@ class JobHandle:
 
     def attribute(self, name: str) -> Reference | None:
         """What stands behind the point."""
-        if name == "output":
-            return Reference(self.name)
-        return Reference(self.name, every=True) if name == "outputs" else None
+        return output_named(self.name, name)
+
+
+class JobsByName(Protocol):
+    """`jobs` in an expression."""
+
+    def knows(self, name: str) -> bool:
+        """Whether a job or a template has the name."""
+        ...
+
+    def suggest(self, name: str) -> str:
+        """A hint for a name that nobody has; may be empty."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AllJobs:
+    """What `jobs` is in an expression: a handle for each name that somebody has."""
+
+    names: JobsByName
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """`source`: the job that another one is made of."""
+
+    id: str
+    known: Mapping[str, Any]  # row, matrix, take, seed, model …
+
+    def attribute(self, name: str) -> Any:
+        """What stands behind the point; None where there is nothing of that name."""
+        found = output_named(self.id, name, own=True)
+        return self.known.get(name) if found is None else found
 
 
 @dataclass(frozen=True, slots=True)

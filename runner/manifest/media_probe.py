@@ -1,6 +1,7 @@
 """Length and size of a local input, for its price. Finding nothing is no error.
 
-WAV, MP4 and PNG are read here; other files by PyAV where the extra `media` is installed.
+Sound in WAV, video in MP4 and pictures in PNG, JPEG and WebP are read here; other files by PyAV
+where the extra `media` is installed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from runner.manifest.image_size import sides_of
 
 Measures = dict[str, float]
 
@@ -21,7 +24,11 @@ _MAX_DEPTH = 8  # boxes in boxes; real files have 5
 
 
 def measure(path: Path, media: str) -> Measures:
-    """What is known of a file: `seconds`, `frames`, `fps`, `megapixels`, `longest_side_px`."""
+    """What is known of a file.
+
+    `seconds`, `frames`, `fps`; of pictures `width_px`, `height_px`, `longest_side_px`,
+    `megapixels`.
+    """
     try:
         with path.open("rb") as file:
             found = _read(file)
@@ -37,15 +44,19 @@ def _read(file: BinaryIO) -> Measures:
         return _wav(file)
     if head[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}:
         return _mp4(file)
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _sides(*struct.unpack(">II", head[16:24]))
-    return {}
+    sides = sides_of(file)
+    return {} if sides is None else _sides(*sides)
 
 
 def _sides(width: int, height: int) -> Measures:
     if not width or not height:
         return {}
-    return {"megapixels": width * height / 1e6, "longest_side_px": float(max(width, height))}
+    return {
+        "width_px": float(width),
+        "height_px": float(height),
+        "longest_side_px": float(max(width, height)),
+        "megapixels": width * height / 1e6,
+    }
 
 
 def _wav(file: BinaryIO) -> Measures:

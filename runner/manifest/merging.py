@@ -4,29 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from runner.core.spec import Json
 from runner.manifest.model import JobTemplate, Manifest
 from runner.manifest.places import Document, Path
 
+#: where something is written
+Origin: TypeAlias = tuple[Document, Path]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layers:
-    """Where the parts of a merged value stand in the document, nearest first."""
+    """Where the parts of a merged value stand, the job's own first."""
 
-    document: Document
-    paths: tuple[Path, ...]
+    own: Origin
+    under: tuple[Origin, ...] = ()  # defaults, the nearest first
 
-    def origin(self, path: Path) -> Path:
-        """The place in the document that a place in the merged value came from."""
+    def origin(self, path: Path) -> Origin:
+        """The place that a place in the merged value came from; what is nowhere is the job's."""
         return max(
-            ((*base, *path) for base in self.paths),
-            key=lambda full: self.document.depth(full) - (len(full) - len(path)),
+            ((document, (*base, *path)) for document, base in (self.own, *self.under)),
+            key=lambda found: max(0, found[0].depth(found[1]) - (len(found[1]) - len(path))),
         )
 
     def is_own(self, path: Path) -> bool:
         """Whether the job wrote the value itself."""
-        return self.document.node((*self.paths[0], *path)) is not None
+        document, base = self.own
+        return document.node((*base, *path)) is not None
+
+    def is_shared(self, origin: Origin) -> bool:
+        """Whether the place belongs to other jobs, too."""
+        document, path = origin
+        return document is not self.own[0] or path[:2] != self.own[1][:2]
 
 
 def merge(base: Json, over: Json) -> Json:
@@ -44,30 +54,28 @@ def merge(base: Json, over: Json) -> Json:
 
 def merged_keys(manifest: Manifest, template: JobTemplate) -> tuple[Mapping[str, Json], Layers]:
     """The keys of a job (takes, tags …) over `defaults.job`."""
-    base = manifest.defaults.job if template.uses_defaults else {}
-    paths: tuple[Path, ...] = (template.path, ("defaults", "job"))
-    return merge(merge({}, base), template.keys), Layers(document=manifest.document, paths=paths)
+    base: Json = {}
+    under: list[Origin] = []
+    for layer in manifest.defaults if template.uses_defaults else ():
+        base = merge(base, layer.job)
+        under.insert(0, (layer.document, ("defaults", "job")))
+    own = (template.document, template.path)
+    return merge(base, template.keys), Layers(own=own, under=tuple(under))
 
 
-def endpoint_layer(manifest: Manifest, template: JobTemplate) -> Mapping[str, Json]:
-    """The body over the endpoint's defaults: enough to know the model."""
-    found = manifest.defaults.endpoints.get(template.endpoint, {})
-    base = found if template.uses_defaults else {}
-    merged: Mapping[str, Json] = merge(merge({}, base), template.body)
-    return merged
-
-
-def merged_body(
-    manifest: Manifest, template: JobTemplate, model: str | None
+def merged_defaults(
+    manifest: Manifest, template: JobTemplate, endpoint: str, model: str | None
 ) -> tuple[Mapping[str, Json], Layers]:
-    """The body over the model's defaults over the endpoint's."""
-    own: Path = (*template.path, template.endpoint)
-    if not template.uses_defaults:
-        return merge({}, template.body), Layers(document=manifest.document, paths=(own,))
-    defaults = manifest.defaults
-    merged = merge({}, defaults.endpoints.get(template.endpoint, {}))
-    paths: tuple[Path, ...] = (own, ("defaults", template.endpoint))
-    if model is not None and model in defaults.models:
-        merged = merge(merged, defaults.models[model])
-        paths = (own, ("defaults", "models", model), ("defaults", template.endpoint))
-    return merge(merged, template.body), Layers(document=manifest.document, paths=paths)
+    """What lies under the body: the endpoint's defaults of all files, then those of the model."""
+    base: Json = {}
+    under: list[Origin] = []
+    layers = manifest.defaults if template.uses_defaults else ()
+    for layer in layers:
+        base = merge(base, layer.endpoints.get(endpoint, {}))
+        under.insert(0, (layer.document, ("defaults", endpoint)))
+    for layer in layers:
+        if model is not None and model in layer.models:
+            base = merge(base, layer.models[model])
+            under.insert(0, (layer.document, ("defaults", "models", model)))
+    own = (template.document, template.body_path)
+    return base, Layers(own=own, under=tuple(under))

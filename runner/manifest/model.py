@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 
 from runner.core.budget import BudgetSpec
 from runner.core.halting import HaltLimits
+from runner.core.price_override import PriceOverrides
 from runner.core.schedule import Window
 from runner.core.spec import Json
+from runner.manifest.matrix import Matrix
 from runner.manifest.places import Document, Path
+from runner.manifest.rows.table import RowSource
 
 DEFAULT_NAME = "${{ batch }}/${{ job }}${{ part }}.${{ ext }}"
+#: of batches so large that a folder with all their files would be slow to look into
+SHARDED_NAME = "${{ batch }}/${{ job | shard }}/${{ job }}${{ part }}.${{ ext }}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,28 +54,42 @@ class OutputSpec:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Defaults:
-    """What lies under every job, as written."""
+class DefaultsLayer:
+    """The `defaults` of one file, as written."""
 
+    document: Document = field(repr=False)
     job: Mapping[str, Json] = field(default_factory=dict)
     models: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     endpoints: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Foreach:
+    """What a template makes a job of each of: the rows of a table, or the jobs of a template."""
+
+    path: Path  # where it is written
+    rows: RowSource | None = None
+    jobs: str = ""  # name of a template
+    key: str = ""  # a column or a text with expressions; empty: see product.md, "Rows"
+    where: str = ""  # an expression; empty: all
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JobTemplate:
     """An entry of `jobs`, as written."""
 
-    index: int
+    index: int  # over all files, those that are included first
+    path: Path  # in its document
+    document: Document = field(repr=False)
+    folder: str = ""  # of its file, below the manifest's; what its paths are relative to
     id: str  # may hold expressions
-    endpoint: str
+    endpoint: str  # may hold expressions, under `request`
     body: Mapping[str, Json]
-    keys: Mapping[str, Json]  # takes, needs, tags, priority, max_credits, unchecked, output
+    body_path: Path
+    keys: Mapping[str, Json]  # takes, needs, tags, priority, max_credits, unchecked, output …
+    foreach: Foreach | None = None
+    matrix: Matrix | None = None
     uses_defaults: bool = True
-
-    @property
-    def path(self) -> Path:
-        return ("jobs", self.index)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +98,7 @@ class Manifest:
 
     file: str  # as it was named
     name: str  # of the batch
-    jobs: tuple[JobTemplate, ...]
+    jobs: tuple[JobTemplate, ...]  # those of included files first
     budget: BudgetSpec = field(default_factory=BudgetSpec)
     confirm_over: int = 500  # credits
     concurrency: ConcurrencySpec = field(default_factory=ConcurrencySpec)
@@ -89,6 +108,7 @@ class Manifest:
     account: AccountSpec = field(default_factory=AccountSpec)
     output: OutputSpec = field(default_factory=OutputSpec)
     allow: tuple[str, ...] = ()  # folders for inputs, relative to the manifest
-    defaults: Defaults = field(default_factory=Defaults)
+    defaults: tuple[DefaultsLayer, ...] = ()  # the manifest's own last
+    prices: PriceOverrides = field(default_factory=dict)  # credits, over those of the catalogue
     vars: Mapping[str, Json] = field(default_factory=dict)
     document: Document = field(repr=False)

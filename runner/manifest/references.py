@@ -1,74 +1,111 @@
-"""Names of other jobs: in `needs` and in `${{ jobs.ID.output }}`."""
+"""What the expressions of a template read: jobs of others, columns of its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from runner.core.catalog import closest
-from runner.manifest.known_later import JobHandle, Reference, TemplateProblem
-
-_SHOWN = 4
-_SEARCHED = 2000  # ids that a suggestion looks at
-
-
-class JobNames:
-    """All job ids, by template name and by themselves. A name may stand for several jobs."""
-
-    def __init__(self, jobs: Iterable[tuple[str, str]]) -> None:
-        """From (template name, job id) in manifest order."""
-        self._of_template: dict[str, list[str]] = {}
-        self._ids: set[str] = set()
-        for template, job_id in jobs:
-            self._of_template.setdefault(template, []).append(job_id)
-            self._ids.add(job_id)
-
-    def handles(self) -> Mapping[str, JobHandle]:
-        """What `jobs` is in an expression."""
-        return {name: JobHandle(name) for name in (*self._of_template, *sorted(self._ids))}
-
-    def jobs(self, name: str) -> Sequence[str]:
-        """The job ids that a name stands for; empty where nobody has it."""
-        return self._of_template.get(name) or ([name] if name in self._ids else [])
-
-    def suggest(self, name: str) -> str:
-        """A hint for a name that nobody has."""
-        ids = sorted(self._ids) if len(self._ids) <= _SEARCHED else []
-        guess = closest(name, [*self._of_template, *ids])
-        return f"did you mean `{guess}`?" if guess else ""
-
-    def resolve(self, ref: Reference) -> Sequence[str]:
-        """The job ids whose output is meant.
-
-        Raises:
-            TemplateProblem: `.output` of several jobs, or a take that does not exist.
-        """
-        ids = self.jobs(ref.name)
-        if ref.every:
-            return ids
-        if ref.take is not None:
-            if not 1 <= ref.take <= len(ids):
-                raise TemplateProblem(f"`{ref.name}` makes {len(ids)} jobs, not {ref.take}")
-            return [ids[ref.take - 1]]
-        if len(ids) > 1:
-            shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
-            raise TemplateProblem(
-                f"`{ref.name}` makes {len(ids)} jobs: {shown}",
-                f"name one, as in `jobs['{ids[-1]}'].output`, or "
-                f"`jobs['{ref.name}'].outputs[0]` for the first; `.outputs` gives all",
-            )
-        return ids
+from runner.core.spec import Json
+from runner.manifest.expression import Expression, Steps, compile_expression
+from runner.manifest.known_later import TemplateProblem
+from runner.manifest.records import as_id
+from runner.manifest.template import compile_text, has_expression
 
 
-def in_order(needs: Mapping[str, Sequence[str]]) -> tuple[list[str], list[list[str]]]:
-    """Job ids with every parent before its children; and the cycles, where there are any."""
-    graph = {job: set(parents) for job, parents in needs.items()}
-    cycles: list[list[str]] = []
-    while True:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reads:
+    """What the expressions of a template read."""
+
+    jobs: frozenset[str]  # names under `jobs`, and in `needs` and `foreach`
+    any_job: bool  # a name of a job is worked out: it may be any
+    columns: frozenset[str]  # of its rows
+    any_column: bool
+
+
+def reads_of(values: Iterable[Json], conditions: Iterable[str], named: Iterable[str]) -> Reads:
+    """What values and conditions read.
+
+    Args:
+        values: of a template, with expressions in texts.
+        conditions: expressions without `${{`.
+        named: names of jobs, as written; those with expressions may be any.
+    """
+    jobs, columns = set(), set()
+    any_job = any_column = False
+    for found in _all_steps(values, conditions):
+        steps = found[1:] if found[:2] == ("source", "row") else found
+        if steps[0] == "jobs":
+            name = steps[1] if len(steps) > 1 else None
+            jobs |= {as_id(str(name))} if name is not None else set()
+            any_job = any_job or name is None
+        elif steps[0] == "row":
+            column = steps[1] if len(steps) > 1 else None
+            columns |= {str(column)} if column is not None else set()
+            any_column = any_column or column is None
+    for name in named:
+        jobs |= set() if has_expression(name) else {as_id(name)}
+        any_job = any_job or has_expression(name)
+    return Reads(
+        jobs=frozenset(jobs),
+        any_job=any_job,
+        columns=frozenset(columns),
+        any_column=any_column,
+    )
+
+
+def _all_steps(values: Iterable[Json], conditions: Iterable[str]) -> Iterator[Steps]:
+    for value in values:
+        for expression in _expressions(value):
+            yield from expression.paths
+    for condition in conditions:
         try:
-            return list(TopologicalSorter(graph).static_order()), cycles
-        except CycleError as error:
-            cycle = list(error.args[1])[::-1]  # each needs the next one
-            cycles.append(cycle)
-            for job in cycle:
-                graph[job] -= set(cycle)
+            yield from compile_expression(condition).paths
+        except TemplateProblem:
+            continue  # reported where it is used
+
+
+def _expressions(value: Json) -> Iterator[Expression]:
+    if isinstance(value, str):
+        if "${{" in value:
+            try:
+                yield from compile_text(value).expressions
+            except TemplateProblem:
+                return  # reported where it is rendered
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _expressions(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _expressions(item)
+
+
+def template_needs(
+    names: Sequence[str], reads: Sequence[Reads], *, free: Sequence[int]
+) -> list[set[int]]:
+    """The templates that each template may refer to, by number; its own where it may.
+
+    Args:
+        names: of the templates.
+        reads: what each of them reads.
+        free: templates whose jobs may have any id; those of others begin with the name.
+    """
+    numbers: dict[str, list[int]] = {}
+    for number, name in enumerate(names):
+        numbers.setdefault(name, []).append(number)
+    found: list[set[int]] = []
+    hub: int | None = None  # the first that may refer to any stands for all to the others
+    for number, read in enumerate(reads):
+        wanted: set[int] = set()
+        if read.any_job:
+            wanted.update(range(len(names)) if hub is None else (hub,))
+            hub = number if hub is None else hub
+        for name in read.jobs:
+            wanted.update(numbers.get(name) or (*_prefixes(name, numbers), *free))
+        found.append(wanted)
+    return found
+
+
+def _prefixes(job_id: str, numbers: Mapping[str, Sequence[int]]) -> Iterator[int]:
+    """The templates that a job of that id may belong to."""
+    for end in range(1, len(job_id)):
+        yield from numbers.get(job_id[:end], ())

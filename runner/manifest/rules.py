@@ -12,9 +12,9 @@ from runner.core.credits import parse_credits
 from runner.core.halting import HaltLimits
 from runner.core.schedule import parse_duration, parse_window, zone_named
 from runner.core.spec import Json
-from runner.errors import Problem
+from runner.errors import Problem, UsageError
 from runner.manifest.model import ScheduleSpec
-from runner.manifest.places import Document
+from runner.manifest.places import Document, Path
 
 _AMOUNTS = ("credits", "per_job", "per_day", "per_month", "keep_balance")
 
@@ -44,6 +44,29 @@ def budget_of(raw: Json) -> BudgetSpec:
 
 def _each(raw: Mapping[str, Json]) -> dict[str, int]:
     return {key: parse_credits(value) for key, value in raw.items()}
+
+
+def amount_problems(document: Document) -> Iterator[Problem]:
+    """What is written as an amount, and is more than there can be."""
+    for path, value in _amounts(document.value):
+        try:
+            parse_credits(value)
+        except UsageError as error:
+            yield document.problem(path, error.message, error.hint)
+
+
+def _amounts(value: Mapping[str, Json]) -> Iterator[tuple[Path, Json]]:
+    """Of a manifest, with their places."""
+    raw = value.get("budget", {})
+    if isinstance(raw, Mapping):
+        yield from ((("budget", key), raw[key]) for key in _AMOUNTS if key in raw)
+        for part in ("models", "tags"):
+            each = raw.get(part, {}).items()
+            yield from ((("budget", part, name), amount) for name, amount in each)
+    else:
+        yield ("budget",), raw
+    if "confirm_over" in value:
+        yield ("confirm_over",), value["confirm_over"]
 
 
 def schedule_of(raw: Mapping[str, Json]) -> ScheduleSpec:

@@ -10,14 +10,19 @@ from runner.core.spec import Json
 #: characters of a number; anything longer is text that somebody forgot to quote
 MAX_NUMBER = 40
 
+#: characters of somebody's text in a message
+_SHORT = 60
+
 _TAGS = "tag:yaml.org,2002:"
 _CONSTANTS: dict[str, Json] = {"": None, "~": None} | {
     spelling: value
     for word, value in (("null", None), ("true", True), ("false", False))
     for spelling in (word, word.capitalize(), word.upper())
 }
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_LONGEST_CONSTANT = max(map(len, _CONSTANTS))
+_BEGINS_NUMBER = frozenset("+-.0123456789")
+#: groups: the whole part, the fraction, the exponent
+_NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _KINDS: dict[str, tuple[type, ...]] = {
     "str": (str,), "null": (type(None),), "bool": (bool,), "int": (int,), "float": (float, int)
 }  # fmt: skip
@@ -29,13 +34,14 @@ def plain_value(text: str) -> Json:
     Raises:
         ValueError: a number that no computer number can hold.
     """
-    if text in _CONSTANTS:
+    if len(text) <= _LONGEST_CONSTANT and text in _CONSTANTS:
         return _CONSTANTS[text]
-    if not _FLOAT.fullmatch(text):
+    found = _NUMBER.fullmatch(text) if text[0] in _BEGINS_NUMBER else None
+    if found is None:
         return text
     if len(text) > MAX_NUMBER:
         raise ValueError("a number with too many digits")
-    if _INT.fullmatch(text):
+    if found.lastindex == 1:
         return int(text)
     number = float(text)
     if math.isinf(number):
@@ -56,7 +62,7 @@ def tagged_value(tag: str, text: str) -> Json:
         raise ValueError(f"the tag `{tag_name(tag)}` is not used in manifests")
     value = plain_value(text)
     if not isinstance(value, _KINDS[kind]) or (kind != "bool" and isinstance(value, bool)):
-        raise ValueError(f"`{text}` is no `!!{kind}`")
+        raise ValueError(f"`{shortened(text)}` is no `!!{kind}`")
     return value
 
 
@@ -66,8 +72,13 @@ def is_collection_tag(tag: str | None, kind: str) -> bool:
 
 
 def tag_name(tag: str) -> str:
-    """As people write it."""
-    return tag.replace(_TAGS, "!!")
+    """As people write it, for a message."""
+    return shortened(tag.replace(_TAGS, "!!"))
+
+
+def shortened(text: str, most: int = _SHORT) -> str:
+    """Somebody's text in a message: never a wall of it."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def join_surrogates(text: str) -> str:

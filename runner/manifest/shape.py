@@ -5,45 +5,44 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
-from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError
-from jsonschema.protocols import Validator
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
 from runner.core.catalog import closest
 from runner.core.spec import Json
 from runner.errors import Problem
 from runner.manifest.places import Document, Path
-from runner.manifest.schema import load_schema
+from runner.manifest.scalars import shortened
+from runner.manifest.schema import shape_schema
+from runner.manifest.shape_validator import MANIFEST, validator_of
 
 #: of the manifest language, but not of this version: an error, never silently ignored
-NOT_YET = frozenset({
-    "fill", "foreach", "matrix", "pick", "request", "unpack",
-})  # fmt: skip
+NOT_YET = frozenset({"pick"})
 
-MANIFEST = "manifest.schema.json"
+#: found in one file; what has more is no manifest
+MOST_PROBLEMS = 2_000
 EXPECTED = "x-expected"  # our keyword: what a value should be, in words
 _WORKFLOW = "workflows/"
+_LONGEST_SLIP = 100  # characters of a key that may have been meant for another
 
 
-def check_shape(document: Document) -> list[Problem]:
-    """Everything about the document that is not as the schema has it."""
+def check_shape(document: Document, schema: str = MANIFEST) -> list[Problem]:
+    """Everything about the document that is not as the schema of manifests, or another, has it."""
     if document.value is None:
         return [
             document.problem((), "the manifest is empty", "begin with `version: 1` and `jobs:`")
         ]
-    found = [*schema_problems(document, MANIFEST), *_several_workflows(document)]
+    found = [*schema_problems(document, schema), *_several_workflows(document)]
     return sorted(set(found), key=_position)
 
 
 def schema_problems(document: Document, schema: str) -> list[Problem]:
     """Everything that is not as the schema has it, which is named by its file."""
-    errors = _flat(_validator(schema).iter_errors(document.value))
-    found = {problem for error in errors for problem in _problems(document, error)}
-    return sorted(found, key=_position)
+    errors = _flat(validator_of(schema).iter_errors(document.value))
+    problems = (problem for error in errors for problem in _problems(document, error))
+    return sorted(set(islice(problems, MOST_PROBLEMS)), key=_position)
 
 
 def _position(problem: Problem) -> tuple[int, int]:
@@ -62,7 +61,7 @@ def describe(value: Json) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, Mapping):
-        return "a mapping"
+        return "a mapping" if value else "an empty mapping"
     if isinstance(value, list):
         return "a list" if value else "an empty list"
     text = str(value)
@@ -70,22 +69,8 @@ def describe(value: Json) -> str:
 
 
 @functools.cache
-def _validator(schema: str) -> Validator:
-    """JSON Schema counts 5.0 among the integers; a number of jobs is never written so."""
-    others = [(MANIFEST, DRAFT202012.create_resource(load_schema(MANIFEST)))]
-    checker = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: _is_int(value))
-    strict: Any = validators.extend(Draft202012Validator, type_checker=checker)  # type: ignore[no-untyped-call]
-    validator: Validator = strict(load_schema(schema), registry=Registry().with_resources(others))
-    return validator
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-@functools.cache
 def _endpoints() -> frozenset[str]:
-    choices = load_schema(MANIFEST)["$defs"]["job"]["oneOf"]
+    choices = shape_schema(MANIFEST)["$defs"]["job"]["oneOf"]
     return frozenset(choice["required"][0] for choice in choices if "required" in choice)
 
 
@@ -129,7 +114,7 @@ def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
     elif "propertyNames" in error.absolute_schema_path:
         hint = f"use {_expected(error)}"
         yield document.problem(
-            (*path, instance), f"`{instance}` cannot be a name here", hint, key=True
+            (*path, instance), f"`{shortened(instance)}` cannot be a name here", hint, key=True
         )
     else:
         found = describe(instance)
@@ -148,9 +133,9 @@ def _unknown_keys(document: Document, path: Path, error: ValidationError) -> Ite
         if key in NOT_YET:
             yield document.problem(where, f"`{key}` is not supported by this version", key=True)
             continue
-        guess = closest(key, known)
+        guess = _closest(key, tuple(known))
         hint = f"did you mean `{guess}`?" if guess else _keys_hint(known)
-        yield document.problem(where, f"unknown key `{key}`", hint, key=True)
+        yield document.problem(where, f"unknown key `{shortened(key)}`", hint, key=True)
 
 
 def _several_workflows(document: Document) -> Iterator[Problem]:
@@ -173,10 +158,16 @@ def _endpoint_count(document: Document, path: Path, template: Json) -> Iterator[
         yield document.problem(path, "the job names no endpoint", hint)
 
 
+@functools.lru_cache(maxsize=1024)
+def _closest(key: str, known: tuple[str, ...]) -> str | None:
+    """Remembered: a slip of the pen that was copied a thousand times is compared once."""
+    return closest(key, known) if len(key) <= _LONGEST_SLIP else None
+
+
 def _looks_like_endpoint(key: str) -> bool:
     """Whether the unknown key was reported already, with the endpoint it was meant to be."""
-    known = load_schema(MANIFEST)["$defs"]["job"]["properties"]
-    return key not in known and closest(key, list(known)) in _endpoints()
+    known = shape_schema(MANIFEST)["$defs"]["job"]["properties"]
+    return key not in known and _closest(key, tuple(known)) in _endpoints()
 
 
 def _expected(error: ValidationError) -> str:

@@ -50,6 +50,8 @@ _SIGNATURES = (
     ("webp", re.compile(rb"RIFF....WEBP", re.DOTALL)),
     ("wav", re.compile(rb"RIFF....WAVE|RF64....WAVE", re.DOTALL)),
     ("avi", re.compile(rb"RIFF....AVI ", re.DOTALL)),
+    ("heif", re.compile(rb"....ftyp(?:hei[cmsx]|hev[cmsx]|mif1|msf1)", re.DOTALL)),
+    ("avif", re.compile(rb"....ftypavi[fs]", re.DOTALL)),
     ("mp4", re.compile(rb"....(?:ftyp|moov|mdat|wide|free|skip|pnot)", re.DOTALL)),
     ("matroska", re.compile(rb"\x1aE\xdf\xa3")),
     ("ogg", re.compile(rb"OggS")),
@@ -57,6 +59,12 @@ _SIGNATURES = (
     ("mpeg", re.compile(rb"\x00\x00\x01[\xba\xb3]")),
     ("flac", re.compile(rb"fLaC")),
     ("aac", re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")),
+    ("tiff", re.compile(rb"II\*\0|MM\0\*")),
+    ("bmp", re.compile(rb"BM....\0\0\0\0", re.DOTALL)),
+    ("psd", re.compile(rb"8BPS")),
+    ("jxl", re.compile(rb"\xff\x0a|\0\0\0\x0cJXL ")),
+    ("asf", re.compile(rb"\x30\x26\xb2\x75\x8e\x66")),
+    ("aiff", re.compile(rb"FORM....AIF[FC]", re.DOTALL)),
     ("mp3", re.compile(rb"ID3|\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff]")),
 )
 
@@ -64,6 +72,12 @@ _SIGNATURES = (
 def family_of(head: bytes) -> str:
     """The kind of file by its first bytes (12 are enough), empty where none is known."""
     return next((name for name, pattern in _SIGNATURES if pattern.match(head)), "")
+
+
+def family_of_suffix(suffix: str) -> frozenset[str]:
+    """What the bytes of a file with this extension may look like."""
+    known = FORMATS.get(suffix)
+    return frozenset() if known is None else known.families
 
 
 def formats_for(media: str) -> list[str]:

@@ -7,14 +7,14 @@ for `${{` itself; `{%` and `{#` mean nothing.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.core.naming import Pattern, Placeholder
 from runner.core.spec import Json
-from runner.manifest.expression import evaluate
+from runner.manifest.expression import Expression, compile_expression
 from runner.manifest.known_later import Late, Reference, TemplateProblem
 
 _OPENING = re.compile(r"\$\$\{\{|\$\{\{")
@@ -23,61 +23,78 @@ _TOKEN = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|[{}]", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A text taken apart: literal parts and expressions, in order."""
+
+    parts: tuple[str | Expression, ...]
+    whole: Expression | None  # the expression, where the text is nothing else
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Expression))
+
+    def render(self, names: Mapping[str, Any]) -> Json:
+        """The value of the text.
+
+        Raises:
+            TemplateProblem: see `Expression.evaluate`.
+        """
+        if self.whole is not None:
+            return self.whole.evaluate(names)
+        return "".join(
+            [
+                part
+                if isinstance(part, str)
+                else value
+                if type(value := part.evaluate(names)) is str
+                else as_text(value, part.source)
+                for part in self.parts
+            ]
+        )
+
+
+@functools.lru_cache(maxsize=4096)
+def compile_text(text: str) -> Text:
+    """Take a text apart.
+
+    Raises:
+        TemplateProblem: an expression in it cannot be read.
+    """
+    parts = tuple(
+        compile_expression(part.source) if isinstance(part, _Expression) else part
+        for part in _split(text)
+    )
+    only = parts[0] if len(parts) == 1 else None
+    return Text(parts, only if isinstance(only, Expression) else None)
+
+
+@dataclass(frozen=True, slots=True)
 class _Expression:
     source: str
 
 
 def has_expression(text: str) -> bool:
-    """Whether there is anything to render."""
-    return any(isinstance(part, _Expression) for part in _split(text))
+    """Whether there is anything to render, if only an expression that cannot be read."""
+    if "${{" not in text:
+        return False
+    try:
+        return any(isinstance(part, _Expression) for part in _split(text))
+    except TemplateProblem:
+        return True
 
 
 def render(text: str, names: Mapping[str, Any]) -> Json:
     """The value of a text.
 
     Raises:
-        TemplateProblem: see `evaluate`.
+        TemplateProblem: see `compile_text` and `Text.render`.
     """
-    parts = list(_split(text))
-    if len(parts) == 1 and isinstance(parts[0], _Expression):
-        return evaluate(parts[0].source, names)
-    return "".join(
-        part if isinstance(part, str) else _as_text(evaluate(part.source, names), part.source)
-        for part in parts
-    )
+    return compile_text(text).render(names)
 
 
 def render_text(text: str, names: Mapping[str, Any]) -> str:
     """Like `render`, for what is text in any case: an id, a tag."""
-    return _as_text(render(text, names), text)
-
-
-def render_name(text: str, names: Mapping[str, Any]) -> str:
-    """A file name as a pattern: what is not known yet stays as placeholder (`core/naming.py`)."""
-    late = {name: Late(Placeholder(name)) for name in Placeholder.NAMES}
-    parts: list[str | Placeholder] = []
-    for part in _split(text):
-        if isinstance(part, str):
-            parts.append(part)
-            continue
-        value = evaluate(part.source, {**names, **late})
-        parts.append(value.placeholder if isinstance(value, Late) else _as_text(value, part.source))
-    return Pattern(parts=tuple(parts)).text
-
-
-def render_all(
-    value: Json,
-    render_one: Callable[[str, tuple[str | int, ...]], Json],
-    path: tuple[str | int, ...] = (),
-) -> Json:
-    """A copy of a value with every text in it replaced by what `render_one(text, path)` returns."""
-    if isinstance(value, str):
-        return render_one(value, path)
-    if isinstance(value, Mapping):
-        return {key: render_all(item, render_one, (*path, key)) for key, item in value.items()}
-    if isinstance(value, list):
-        return [render_all(item, render_one, (*path, n)) for n, item in enumerate(value)]
-    return value
+    return as_text(render(text, names), text)
 
 
 def _split(text: str) -> Iterator[str | _Expression]:
@@ -114,7 +131,12 @@ def _closing(text: str, start: int) -> int:
     raise TemplateProblem("`${{` without `}}`", "close it, or write `$${{` for the text itself")
 
 
-def _as_text(value: Json, source: str) -> str:
+def as_text(value: Json, source: str) -> str:
+    """A value as part of a text.
+
+    Raises:
+        TemplateProblem: nothing, a list or a mapping.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float | Reference | Late):

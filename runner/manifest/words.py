@@ -7,20 +7,29 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
-from runner.core.catalog import Schema, closest, is_marker, takes_media
+from runner.core.catalog import DEFAULT, ModelInfo, Schema, closest, is_marker, takes_media
+from runner.core.ranges import is_number
 from runner.core.spec import Json
 
 #: more choices than this are listed in the hint, not in the message
 FEW = 6
 _LONG = 60
-_READS_AS_TEXT = re.compile(r"(?!(?:true|false|null)$)[^\W\d][^\n]*|\d+:\d+")
+_READS_AS_TEXT = re.compile(
+    r"(?!(?:true|false|null)$)[^\W\d][^\n]*|\d+:\d+|\d+[a-zA-Z](?<![eExXoO])\w*"
+)
 _RATIO = re.compile(r"(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)")
 
 
 def listed(choices: Sequence[Json], *, last: str = "or") -> str:
     """`4, 6 or 8`."""
-    words = [str(item) if isinstance(item, int | float) else f"`{item}`" for item in choices]
+    words = [_word(item) for item in choices]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def _word(choice: Json) -> str:
+    if isinstance(choice, bool):
+        return str(choice).lower()
+    return str(choice) if isinstance(choice, int | float) else f"`{choice}`"
 
 
 def shown(value: Json) -> str:
@@ -93,6 +102,27 @@ def _shape(text: str) -> tuple[float, float] | None:
     if match is None or not float(match[1]) or not float(match[2]):
         return None
     return float(match[1]) / float(match[2]), float(match[1])
+
+
+def plain(value: Json) -> str:
+    """A value in a message: numbers bare, all else as it would be written."""
+    return str(value) if is_number(value) else shown(value)
+
+
+def field_words(field: str, value: Json) -> str:
+    """`duration: 5`, in the backticks of code."""
+    return f"`{field}: {plain(value).strip('`')}`"
+
+
+def name_of(info: ModelInfo) -> str:
+    """The model, or the endpoint where there is none."""
+    return f"`{info.endpoint}`" if info.model == DEFAULT else f"`{info.model}`"
+
+
+def page_of(info: ModelInfo) -> str:
+    """The command that shows all fields of a model, with their ranges."""
+    wanted = f"--endpoint {info.endpoint}" if info.model == DEFAULT else info.model
+    return f"see: runway-batch models {wanted}"
 
 
 def some(media: str) -> str:

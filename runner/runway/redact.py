@@ -31,13 +31,18 @@ def clean(text: str, *, secrets: Iterable[str] = (), most: int = MOST_CHARS) -> 
         most: characters kept.
     """
     plain = "".join(map(_visible, text[:_MOST_READ_CHARS]))
+    plain = " ".join(without_secrets(plain, secrets=secrets).split())
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
+
+
+def without_secrets(text: str, *, secrets: Iterable[str] = ()) -> str:
+    """The text with keys, tokens and what follows a link's path as `…`; for short texts."""
     for secret in secrets:
         if secret:
-            plain = plain.replace(secret, "…")
+            text = text.replace(secret, "…")
     for pattern, put in _PATTERNS:
-        plain = pattern.sub(put, plain)
-    plain = " ".join(plain.split())
-    return plain if len(plain) <= most else plain[: most - 1] + "…"
+        text = pattern.sub(put, text)
+    return text
 
 
 def _visible(char: str) -> str:

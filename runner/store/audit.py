@@ -11,14 +11,12 @@ from runner.core.ledger import totals_of
 from runner.core.lifecycle import create, transition
 from runner.store import budget, caps, group_rows, reading, windows
 from runner.store.account import service_of
-from runner.store.saving import batch_row
+from runner.store.saving import WAITING, batch_row
 
-_WAITING_OFF = """
-SELECT jobs.id FROM jobs WHERE jobs.batch = ? AND jobs.waiting <> (
-  SELECT COUNT(*) FROM needs JOIN jobs AS parents ON parents.job = needs.parent
-  WHERE needs.child = jobs.job AND NOT (parents.status = 'done' AND parents.stale = 0))
-ORDER BY jobs.position
-"""
+_WAITING_OFF = (
+    f"SELECT jobs.id FROM jobs WHERE jobs.batch = ? AND jobs.waiting <> {WAITING}"  # noqa: S608
+    " ORDER BY jobs.position"
+)
 
 
 def rebuild(db: Connection, batch: str) -> list[Job]:

@@ -20,6 +20,9 @@ Convert = Callable[[Any], Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+#: looked at no further: bodies stay as they are
+_PLAIN = frozenset({str, int, float, bool, NoneType, dict, list})
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def to_micros(at: datetime) -> int:
@@ -42,18 +45,25 @@ def optional_time(value: int | None) -> datetime | None:
 
 def to_text(value: Any) -> str:
     """Compact JSON of a dataclass, a tuple of them, or plain data."""
-    return json.dumps(to_plain(value), separators=(",", ":"))
+    return _ENCODE(to_plain(value))
 
 
 def to_plain(value: Any) -> Any:
     """Dataclasses to objects, tuples to arrays, times to microseconds; bodies stay as they are."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is tuple:
+        return [to_plain(item) for item in value]
     if isinstance(value, datetime):
         return to_micros(value)
-    if is_dataclass(value):
-        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple):
-        return [to_plain(item) for item in value]
-    return value
+    return {name: to_plain(getattr(value, name)) for name in _names(kind)} or value  # type: ignore[arg-type]
+
+
+@cache
+def _names(cls: type[Any]) -> tuple[str, ...]:
+    """The fields of a dataclass; none of anything else."""
+    return tuple(field.name for field in fields(cls)) if is_dataclass(cls) else ()
 
 
 def from_plain(cls: type[T], data: Mapping[str, Any]) -> T:

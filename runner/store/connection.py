@@ -15,6 +15,8 @@ from runner.store.version import APPLICATION_ID, OLDEST_SQLITE, SCHEMA_VERSION
 
 #: how long a transaction waits for another process
 BUSY_TIMEOUT_S = 10.0
+#: tries to switch the log of a new file on while others do
+_WAL_TRIES = 100
 
 MEMORY = ":memory:"
 
@@ -97,7 +99,7 @@ def prepare(connection: sqlite3.Connection, mode: Mode, path: Path) -> None:
                 hint="`runway-batch run` brings it up to date",
             )
         return
-    connection.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone stops at the drive's cache
     if version < SCHEMA_VERSION:
@@ -105,6 +107,21 @@ def prepare(connection: sqlite3.Connection, mode: Mode, path: Path) -> None:
         from runner.store.migrations import migrate
 
         migrate(connection, first=partial(_keep_old, connection, path))
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch the log on. SQLite does not wait for that, so several may fail who begin one file."""
+    for _ in range(_WAL_TRIES):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+        else:
+            return
+        connection.execute("BEGIN IMMEDIATE")  # this does wait until the other is ready
+        connection.execute("ROLLBACK")
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def explained(error: sqlite3.Error, path: Path) -> Exception:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from sqlite3 import Connection
 
-from runner.core.events import Edited, Event, Requeued
+from runner.core.events import Edited, Event, Renamed, Requeued
 from runner.core.groups import (
     Group,
     GroupChange,
@@ -66,6 +66,8 @@ def apply(db: Connection, service: str, before: Job, after: Job, event: Event) -
     """Count what the event did to the groups of its job."""
     if isinstance(event, Requeued | Edited) and _was_looked_at(before):
         _forgive(db, service, before)
+    if isinstance(event, Renamed) and before.status in AT_RUNWAY:
+        _move(db, service, before, after)
     changes = {kind: group_change(before, after, event, kind) for kind in GroupKind}
     if all(change == _NOTHING for change in changes.values()):
         return
@@ -113,6 +115,16 @@ def _differences(db: Connection, service: str) -> list[tuple[Group, int]]:
         stored = Group(kind=GroupKind(row["kind"]), name=row["name"], label=row["label"])
         missing[labels.get(stored.id, stored)] -= row["in_flight"]
     return [(group, more) for group, more in missing.items() if more]
+
+
+def _move(db: Connection, service: str, before: Job, after: Job) -> None:
+    """A job in flight has a name now that puts it in other groups: another template, say."""
+    left = {group.id: group for group in _groups_of(before)}
+    joined = {group.id: group for group in _groups_of(after)}
+    for group_id in left.keys() - joined.keys():
+        _count(db, service, left[group_id], GroupChange(in_flight=-1))
+    for group_id in joined.keys() - left.keys():
+        _count(db, service, joined[group_id], GroupChange(in_flight=1))
 
 
 def _count(db: Connection, service: str, group: Group, change: GroupChange) -> None:

@@ -14,7 +14,7 @@ from runner.core.groups import GroupKind, GroupState
 from runner.core.job import AT_RUNWAY, Job
 from runner.core.limits import Terms
 from runner.core.task import Reading
-from runner.errors import BalanceTooOld, CapReached, GroupFull, QuotaUsedUp, SlotsTaken
+from runner.errors import BalanceTooOld, BatchPaused, CapReached, GroupFull, QuotaUsedUp, SlotsTaken
 from runner.store import account, group_rows, windows
 from runner.store.caps import BALANCE, where
 from runner.store.codec import to_micros
@@ -41,8 +41,10 @@ def check(
     Raises:
         CapReached: no room in the rolling day or month, or above the balance to keep.
         BalanceTooOld: nobody knows the balance as it is now.
-        SlotsTaken, QuotaUsedUp, GroupFull: only with `terms`.
+        BatchPaused, SlotsTaken, QuotaUsedUp, GroupFull: only with `terms`.
     """
+    if terms is not None:
+        _check_not_paused(db, batch)
     service = account.service_of(db, batch)
     windows.check(db, service, caps, credits, at)
     reading = account.newest(db, service)
@@ -54,6 +56,14 @@ def check(
         _check_quota(db, service, after.lane, reading, at)
     for state in group_rows.states(db, service, after):
         _check_group(db, service, batch, state, credits, at, terms)
+
+
+def _check_not_paused(db: Connection, batch: int) -> None:
+    row = db.execute("SELECT name, paused_at FROM batches WHERE batch = ?", (batch,)).fetchone()
+    if row["paused_at"] is not None:
+        raise BatchPaused(
+            f"batch `{row['name']}` is paused", hint="`runway-batch resume` lets it go on"
+        )
 
 
 def check_room(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sqlite_utils import Database, Migrations
 from sqlite_utils.db import Table
 
-from runner.store import migration_002
+from runner.store import migration_002, migration_003
 from runner.store.version import APPLICATION_ID
 
 migrations = Migrations("runner.store")
@@ -55,6 +55,12 @@ def m002_money(db: Database) -> None:
     migration_002.upgrade(db)
     _meta(db)
     db.execute("PRAGMA user_version = 2")
+
+
+@migrations()
+def m003_language(db: Database) -> None:
+    migration_003.upgrade(db)
+    db.execute("PRAGMA user_version = 3")
 
 
 def _batches_and_runs(db: Database) -> None:

@@ -1,23 +1,19 @@
-"""Batches, and a plan's changes in pages, parents before the jobs that need them."""
+"""Batches, and a plan's changes in pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from graphlib import CycleError, TopologicalSorter
 from itertools import islice
 from sqlite3 import Connection
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
-from runner.core.events import Event
-from runner.core.job import Job
+from runner.core.changes import Change
 from runner.core.ledger import ledger_move
 from runner.errors import StoreError
 from runner.store.codec import to_micros
-from runner.store.saving import write
+from runner.store.saving import batch_row, write
 
-#: before (None: a new job), after, event
-Change: TypeAlias = tuple[Job | None, Job, Event]
 T = TypeVar("T")
 
 _UPSERT = (
@@ -51,29 +47,29 @@ def upsert_batch(
     db.execute(_UPSERT, values)
 
 
-def parents_first(changes: Sequence[Change]) -> list[Change]:
-    """The changes in an order in which every job follows the jobs it needs.
-
-    Raises:
-        StoreError: jobs need each other in a circle.
-    """
-    by_id = {after.id: (before, after, event) for before, after, event in changes}
-    needs = {
-        job_id: [need for need in after.spec.needs if need in by_id]
-        for job_id, (_, after, _) in by_id.items()
-    }
-    try:
-        return [by_id[job_id] for job_id in TopologicalSorter(needs).static_order()]
-    except CycleError as error:
-        circle = " → ".join(f"`{job_id}`" for job_id in error.args[1])
-        raise StoreError(f"jobs need each other in a circle: {circle}") from error
-
-
 def pages(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of at most `size`."""
     rest = iter(items)
     while page := list(islice(rest, size)):
         yield page
+
+
+def whole_pages(changes: Iterable[Change], size: int) -> Iterator[list[Change]]:
+    """Lists of `size` or a little more: what happens to one job is never torn apart."""
+    page: list[Change] = []
+    for change in changes:
+        if len(page) >= size and change[1].id != page[-1][1].id:
+            yield page
+            page = []
+        page.append(change)
+    if page:
+        yield page
+
+
+def set_sharded(db: Connection, name: str, sharded: bool) -> None:
+    """Decide for good whether default file names are spread over folders."""
+    update = "UPDATE batches SET sharded = ? WHERE batch = ? AND sharded IS NULL"
+    db.execute(update, (int(sharded), batch_row(db, name)))
 
 
 def write_page(db: Connection, changes: Sequence[Change], run: int | None) -> None:

@@ -15,7 +15,10 @@ from runner.core.events import Event
 from runner.core.groups import GroupState
 from runner.core.job import Job, JobStatus
 from runner.core.ledger import Cap, Entry, LedgerTotals
+from runner.core.price_memory import PriceMemory
 from runner.core.quota import DailyQuota
+from runner.core.standing import Standing
+from runner.core.summary import LaneSum
 from runner.core.task import Reading
 from runner.store import (
     account,
@@ -25,17 +28,20 @@ from runner.store import (
     group_rows,
     holding,
     lease,
+    prices,
     reading,
     talk,
 )
 from runner.store.accounting import By, LedgerRow
 from runner.store.connection import BUSY_TIMEOUT_S, Mode, connect
 from runner.store.facts import StateFacts
+from runner.store.lookups import PlanLookups
 from runner.store.process import this_process
 from runner.store.rows import StoredBatch
 from runner.store.runs import StoredRun
 from runner.store.runs import runs as stored_runs
 from runner.store.saving import batch_row
+from runner.store.standing import standing
 from runner.store.writer import READ, Sql, SqlThread
 
 T = TypeVar("T")
@@ -154,6 +160,10 @@ class StateReader:
         """Jobs by status; a status that no job has is left out."""
         return await self._reader.run(lambda db: reading.counts(db, batch))
 
+    async def lane_sums(self, batch: str) -> Sequence[LaneSum]:
+        """Jobs and credits by lane and status."""
+        return await self._reader.run(lambda db: reading.lane_sums(db, batch))
+
     async def orphans(self, batch: str) -> dict[JobStatus, int]:
         """Of these the jobs that are no longer in the manifest."""
         return await self._reader.run(lambda db: reading.orphans(db, batch))
@@ -189,9 +199,19 @@ class StateReader:
         """The daily quota of every lane that the newest reading lists; empty without one."""
         return await self._of_service(batch, lambda db, s: account.quotas(db, s, now))
 
+    async def standing(
+        self, service: str, *, now: datetime, fresh: Reading | None = None
+    ) -> Standing:
+        """The account behind a base URL: `fresh` or the newest reading, and what is ours of it."""
+        return await self._reader.run(lambda db: standing(db, service, now, fresh))
+
     async def group_states(self, job: Job) -> Sequence[GroupState]:
         """The groups of a job with their counts over all batches of the account."""
         return await self._of_service(job.batch, lambda db, s: group_rows.states(db, s, job))
+
+    async def remembered_prices(self, service: str) -> PriceMemory:
+        """What Runway asked and charged at a base URL; empty where nothing ran there yet."""
+        return await self._reader.run(lambda db: prices.memory(db, service))
 
     async def is_paused(self, batch: str) -> bool:
         """Whether a person has paused the batch."""
@@ -212,6 +232,10 @@ class StateReader:
     async def events(self, batch: str, job_id: str) -> Sequence[Event]:
         """The past of a job, oldest first."""
         return await self._reader.run(lambda db: reading.events(db, batch, job_id))
+
+    def lookups(self) -> PlanLookups:
+        """What a plan asks of the file."""
+        return PlanLookups(self._reader)
 
     def facts(self) -> StateFacts:
         """What the file knows of itself."""

@@ -8,6 +8,7 @@ from sqlite3 import Connection
 
 from runner.core.events import Event
 from runner.core.job import ACTIVE, Job, JobStatus
+from runner.core.summary import LaneSum
 from runner.store.codec import from_micros, optional_time, to_micros, to_text
 from runner.store.rows import (
     Row,
@@ -72,6 +73,10 @@ PENDING_PAGE = (
 HAS_TASK = "SELECT 1 FROM jobs WHERE instr(task_ids, ?) > 0 LIMIT 1"
 NEWEST_EVENT = "SELECT MAX(at) AS at FROM (SELECT at FROM events ORDER BY seq DESC LIMIT 1000)"
 COUNTS = "SELECT status, COUNT(*) AS jobs FROM jobs WHERE batch = ? GROUP BY status"
+LANE_SUMS = (
+    "SELECT lane, status, COUNT(*) AS jobs, SUM(hold) AS hold, SUM(charged) AS charged FROM jobs"
+    " WHERE batch = ? GROUP BY lane, status ORDER BY MIN(position)"
+)
 ORPHANS = (
     "SELECT status, COUNT(*) AS jobs FROM jobs WHERE batch = ? AND orphaned = 1 GROUP BY status"
 )
@@ -174,6 +179,20 @@ def counts(db: Connection, batch: str) -> dict[JobStatus, int]:
     return {JobStatus(row["status"]): row["jobs"] for row in rows}
 
 
+def lane_sums(db: Connection, batch: str) -> list[LaneSum]:
+    """Jobs and credits by lane and status; looks at all of them."""
+    return [
+        LaneSum(
+            lane=row["lane"],
+            status=JobStatus(row["status"]),
+            jobs=row["jobs"],
+            hold=row["hold"],
+            charged=row["charged"],
+        )
+        for row in db.execute(LANE_SUMS, (batch_row(db, batch),))
+    ]
+
+
 def orphans(db: Connection, batch: str) -> dict[JobStatus, int]:
     """Of these the jobs that are no longer in the manifest."""
     rows = db.execute(ORPHANS, (batch_row(db, batch),))
@@ -211,6 +230,7 @@ def batches(db: Connection) -> list[StoredBatch]:
             key_mark=row["key_mark"],
             created_at=from_micros(row["created_at"]),
             paused_at=optional_time(row["paused_at"]),
+            sharded=None if row["sharded"] is None else bool(row["sharded"]),
         )
         for row in db.execute("SELECT * FROM batches ORDER BY batch")
     ]

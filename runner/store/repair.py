@@ -9,15 +9,11 @@ from sqlite3 import Connection
 
 from runner.store import caps, group_rows, windows
 from runner.store.account import service_of
-from runner.store.saving import batch_row
+from runner.store.saving import WAITING, batch_row
 
-_WAITING = (
-    "(SELECT COUNT(*) FROM needs JOIN jobs AS parents ON parents.job = needs.parent"
-    " WHERE needs.child = jobs.job AND NOT (parents.status = 'done' AND parents.stale = 0))"
-)
-# the text put in is the constant above
+# the text put in is a constant
 _COUNT_AGAIN = (
-    f"UPDATE jobs SET waiting = {_WAITING} WHERE batch = ? AND waiting <> {_WAITING} RETURNING id"  # noqa: S608
+    f"UPDATE jobs SET waiting = {WAITING} WHERE batch = ? AND waiting <> {WAITING} RETURNING id"  # noqa: S608
 )
 
 

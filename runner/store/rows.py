@@ -30,11 +30,11 @@ Values: TypeAlias = dict[str, str | int | None]
 STATE_COLUMNS = (
     "status", "version", "since", "attempt", "tries", "refusals", "download_tries", "task_id",
     "task_ids", "not_before", "collect_by", "outputs", "expected", "results", "hold", "charged",
-    "error", "stale", "orphaned", "cancel_requested",
+    "error", "stale", "orphaned", "accepted", "cancel_requested", "consumed",
 )  # fmt: skip
 
-#: columns that only `Added` and `Edited` change; `spec` is the number of the row in `specs`
-SPEC_COLUMNS = ("spec", "key", "lane", "priority", "position")
+#: columns that only events with a specification change; `spec` is the number of its row in `specs`
+SPEC_COLUMNS = ("spec", "id", "key", "lane", "priority", "position")
 
 #: by the name under which an event is stored: its class name
 EVENTS: Mapping[str, type[Any]] = {cls.__name__: cls for cls in get_args(Event)}
@@ -52,6 +52,8 @@ class StoredBatch:
     key_mark: str
     created_at: datetime
     paused_at: datetime | None = None  # a person has paused it
+    #: default file names are spread over folders; None until its first run decides
+    sharded: bool | None = None
 
 
 def state_values(job: Job) -> Values:
@@ -76,7 +78,9 @@ def state_values(job: Job) -> Values:
         "error": None if job.error is None else to_text(job.error),
         "stale": int(job.stale),
         "orphaned": int(job.orphaned),
+        "accepted": int(job.accepted),
         "cancel_requested": int(job.cancel_requested),
+        "consumed": to_text(job.consumed),
     }
 
 
@@ -84,6 +88,7 @@ def spec_values(job: Job, spec_row: int) -> Values:
     """The columns of SPEC_COLUMNS."""
     return {
         "spec": spec_row,
+        "id": job.id,
         "key": job.spec.key,
         "lane": job.lane,
         "priority": job.spec.priority,
@@ -116,7 +121,9 @@ def job_from_row(batch: str, row: Row) -> Job:
         error=None if row["error"] is None else from_text(Failure, row["error"]),
         stale=bool(row["stale"]),
         orphaned=bool(row["orphaned"]),
+        accepted=bool(row["accepted"]),
         cancel_requested=bool(row["cancel_requested"]),
+        consumed=tuple(json.loads(row["consumed"])),
     )
 
 

@@ -5,19 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from sqlite3 import Connection
 
-from runner.core.events import Added, Edited, Event
-from runner.core.job import Job, JobStatus
+from runner.core.events import (
+    Added,
+    Adopted,
+    Downloaded,
+    Edited,
+    Event,
+    Flagged,
+    Imported,
+    Refreshed,
+    Renamed,
+)
+from runner.core.job import Job
 from runner.core.ledger import LedgerMove
+from runner.core.lifecycle import transition
 from runner.core.limits import Terms
 from runner.errors import StaleJob, StoreError, StoreLocked
-from runner.store import group_rows
+from runner.store import consumption, group_rows, prices, results
 from runner.store.account import service_of
 from runner.store.budget import apply_move
 from runner.store.codec import to_text
 from runner.store.rows import SPEC_COLUMNS, STATE_COLUMNS, event_values, spec_values, state_values
 
 _SETS = ", ".join(f"{name} = :{name}" for name in STATE_COLUMNS)
-_COLUMNS = ("batch", "id", "waiting", *STATE_COLUMNS, *SPEC_COLUMNS)
+_COLUMNS = ("batch", "waiting", *STATE_COLUMNS, *SPEC_COLUMNS)
 # the names in these statements are the constants above, never data
 _UPDATE = (
     f"UPDATE jobs SET {_SETS} WHERE batch = :in_batch AND id = :in_id"  # noqa: S608
@@ -38,11 +49,16 @@ _APPEND = (
 _RELEASE = (
     "UPDATE jobs SET waiting = waiting + ? WHERE job IN (SELECT child FROM needs WHERE parent = ?)"
 )
-_COUNT_WAITING = (
-    "UPDATE jobs SET waiting = (SELECT COUNT(*) FROM needs JOIN jobs AS parents"
-    " ON parents.job = needs.parent WHERE needs.child = jobs.job"
-    " AND NOT (parents.status = 'done' AND parents.stale = 0)) WHERE job = ?"
+#: how many parents of a job do not feed it yet: see `Job.feeds`
+WAITING = (
+    "(SELECT COUNT(*) FROM needs JOIN jobs AS parents ON parents.job = needs.parent"
+    " WHERE needs.child = jobs.job"
+    " AND NOT (parents.status = 'done' AND (parents.stale = 0 OR parents.accepted = 1)))"
 )
+_COUNT_WAITING = f"UPDATE jobs SET waiting = {WAITING} WHERE job = ?"  # noqa: S608
+
+#: events that bring a specification along
+_SPECIFYING = Added | Edited | Renamed | Refreshed | Adopted
 
 
 def batch_row(db: Connection, name: str) -> int:
@@ -75,7 +91,7 @@ def write(
     db: Connection, before: Job | None, after: Job, event: Event, move: LedgerMove | None,
     run: int | None, terms: Terms | None = None,
 ) -> None:  # fmt: skip
-    """Job, event, needs, groups and ledger move; the caller undoes all of it when this raises.
+    """Job, event, needs, groups, price and ledger move; the caller undoes all when this raises.
 
     Raises:
         StaleJob: the stored job is no longer `before`.
@@ -84,24 +100,42 @@ def write(
     """
     check_lease(db, after.batch, run)
     batch = batch_row(db, after.batch)
-    spec = _add_spec(db, after) if isinstance(event, Added | Edited) else None
+    spec = _spec_row(db, batch, before, after) if isinstance(event, _SPECIFYING) else None
     job = _write_job(db, batch, before, after, spec)
     if spec is not None:
         _write_needs(db, batch, job, after)
-    if before is not None and _feeds(before) != _feeds(after):
-        db.execute(_RELEASE, (-1 if _feeds(after) else 1, job))
+    if before is not None and before.feeds != after.feeds:
+        db.execute(_RELEASE, (-1 if after.feeds else 1, job))
     values = event_values(event)
     values |= {"batch": batch, "job": job, "version": after.version, "spec": spec, "run": run}
     db.execute(_APPEND, values)
     if move is not None:
         apply_move(db, batch, job, after, run, move, event.at, terms)
     if before is not None:
-        group_rows.apply(db, service_of(db, batch), before, after, event)
+        service = service_of(db, batch)
+        group_rows.apply(db, service, before, after, event)
+        prices.note(db, service, after.spec, event)
+    if isinstance(event, Downloaded | Imported | Adopted):
+        results.keep(db, job, after)
+    if isinstance(event, Downloaded | Imported):
+        _flag_children(db, job, after, event, run)
+
+
+def _flag_children(db: Connection, job: int, after: Job, event: Event, run: int | None) -> None:
+    """Finished jobs that consumed another output than the job has now are stale from here on.
+
+    A plan finds that out by itself, and writes it with all else that became of them.
+    """
+    for child in consumption.outdated_children(db, after.batch, job):
+        flagged = Flagged(at=event.at, stale=True, orphaned=child.orphaned)
+        write(db, child, transition(child, flagged), flagged, None, run)
 
 
 def _write_job(db: Connection, batch: int, before: Job | None, after: Job, spec: int | None) -> int:
     if before is None:
         return _insert(db, batch, after, spec)
+    if after.id != before.id and _is_taken(db, batch, after.id):
+        raise _stale(after)
     where = {"in_batch": batch, "in_id": before.id, "read_version": before.version}
     row = db.execute(_UPDATE, state_values(after) | where).fetchone()
     if row is None:
@@ -113,15 +147,25 @@ def _write_job(db: Connection, batch: int, before: Job | None, after: Job, spec:
 
 
 def _insert(db: Connection, batch: int, job: Job, spec: int | None) -> int:
-    there = "SELECT 1 FROM jobs WHERE batch = ? AND id = ?"
-    if spec is None or db.execute(there, (batch, job.id)).fetchone() is not None:
+    if spec is None or _is_taken(db, batch, job.id):
         raise _stale(job)
     values = state_values(job) | spec_values(job, spec)
-    values |= {"batch": batch, "id": job.id, "waiting": 0}
+    values |= {"batch": batch, "waiting": 0}
     return int(db.execute(_INSERT, values).fetchone()["job"])
 
 
-def _add_spec(db: Connection, job: Job) -> int:
+def _is_taken(db: Connection, batch: int, job_id: str) -> bool:
+    there = "SELECT 1 FROM jobs WHERE batch = ? AND id = ?"
+    return db.execute(there, (batch, job_id)).fetchone() is not None
+
+
+def _spec_row(db: Connection, batch: int, before: Job | None, job: Job) -> int:
+    """The row of its specification, a new one unless it is the very same as before."""
+    if before is not None and before.spec is job.spec:
+        find = "SELECT spec FROM jobs WHERE batch = ? AND id = ?"
+        row = db.execute(find, (batch, before.id)).fetchone()
+        if row is not None:
+            return int(row["spec"])
     add = "INSERT INTO specs (data) VALUES (?) RETURNING spec"
     return int(db.execute(add, (to_text(job.spec),)).fetchone()["spec"])
 
@@ -140,11 +184,6 @@ def _parents(db: Connection, batch: int, job: Job) -> Iterable[int]:
         if row is None:
             raise StoreError(f"job `{job.id}` needs `{needed}`, which is not in the batch")
         yield int(row["job"])
-
-
-def _feeds(job: Job) -> bool:
-    """Whether children may start on the job: a stale parent would make something else now."""
-    return job.status is JobStatus.DONE and not job.stale
 
 
 def _stale(job: Job) -> StaleJob:

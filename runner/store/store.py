@@ -13,6 +13,7 @@ from sqlite3 import Connection
 from typing import Any, Self
 
 from runner.clock import Clock
+from runner.core.changes import Change
 from runner.core.commands import CommandKind, Wait
 from runner.core.events import Event, Held, SubmitStarted
 from runner.core.job import Job
@@ -25,7 +26,6 @@ from runner.store.caller import Caller, this_caller
 from runner.store.connection import BUSY_TIMEOUT_S, Mode, connect
 from runner.store.facts import StateCare
 from runner.store.lease import Lease
-from runner.store.planning import Change
 from runner.store.process import Owner
 from runner.store.reader import StateReader, start_reader
 from runner.store.saving import batch_row, check_lease, write
@@ -154,14 +154,22 @@ class JobStore(StateReader):
         await self._writer.run(work)
 
     async def apply_plan(self, batch: str, changes: Sequence[Change]) -> None:
-        """Add, edit and flag jobs, in pages: a crash leaves a part, and the next plan the rest.
+        """Bring jobs to a plan, in pages: a crash leaves a part, and the next plan the rest.
+
+        Args:
+            batch: its name.
+            changes: parents before the jobs that need them; any part of a plan.
 
         Raises:
             StaleJob: a job was changed since the plan was made; pages before it are kept.
         """
         run = self._run(batch)
-        for page in planning.pages(planning.parents_first(changes), PLAN_PAGE):
+        for page in planning.whole_pages(changes, PLAN_PAGE):
             await self._writer.run(partial(planning.write_page, changes=page, run=run))
+
+    async def set_sharded(self, batch: str, sharded: bool) -> None:
+        """Decide for good whether default file names are spread over folders; the first counts."""
+        await self._writer.run(lambda db: planning.set_sharded(db, batch, sharded))
 
     async def acquire(
         self, batch: str, *, run_id: str, owner: Owner, take_over: bool = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: number of the last migration; a file with a higher one is refused
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: SQLite's application id: `rwbt` in ASCII
 APPLICATION_ID = 0x72776274
 #: RETURNING, upserts and row values are used

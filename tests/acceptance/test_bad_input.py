@@ -49,9 +49,9 @@ MANIFESTS = {
     "unknown model": (changed("model: veo3.1", "model: veo3.11"), "m.yaml:6:", "veo3.1"),
     "duration 5": (changed("duration: 4", "duration: 5"), "m.yaml:6:", "4, 6 or 8"),
     "not there yet": (
-        changed("    text_to", "    matrix: {a: [1]}\n    text_to"),
+        changed("    text_to", "    pick: 1\n    text_to"),
         "m.yaml:6:5",
-        "matrix",
+        "pick",
     ),
     "missing asset": (
         changed(

@@ -28,20 +28,29 @@ def decode(path: Path) -> int:
 
 def test_there_are_examples():
     assert {"quickstart.yaml", "overnight.yaml", "original-requests.yaml"} <= set(EXAMPLES)
+    assert len(EXAMPLES) >= 15
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """One service for all examples: starting one takes longer than most of them run."""
+    with emulator(tmp_path_factory.mktemp("service"), "--speed", "600", "--tier", "5") as emu:
+        yield emu
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_runs_to_its_last_file(tmp_path, name):
+def test_an_example_runs_to_its_last_file(tmp_path, name, service):
     shutil.copytree(MANIFESTS, tmp_path / "m", ignore=shutil.ignore_patterns("outputs", ".*"))
-    with emulator(tmp_path, "--speed", "120", "--tier", "5") as emu:
-        common = ("--base-url", emu.url, "--poll-interval", "0.1")
-        ended = run_command(tmp_path, "run", f"m/{name}", *common)
-        assert ended.code == 0, ended.err
-        status = run_command(tmp_path, "status", f"m/{name}", "--json").json["data"]
-        account = emu.state()
+    before = service.state()
+    common = ("--base-url", service.url, "--poll-interval", "0.1")
+    ended = run_command(tmp_path, "run", f"m/{name}", *common)
+    assert ended.code == 0, ended.err
+    status = run_command(tmp_path, "status", f"m/{name}", "--json").json["data"]
+    account = service.state()
     assert {job["status"] for job in status["jobs"]} == {"done"}
-    assert account["creates"] == len(status["jobs"])
-    assert account["charged"] == status["budget"]["spent"] <= status["budget"]["cap"]
+    assert account["creates"] - before["creates"] == len(status["jobs"])
+    charged = account["charged"] - before["charged"]
+    assert charged == status["budget"]["spent"] <= status["budget"]["cap"]
     for job in status["jobs"]:
         for output in job["outputs"]:
             path = tmp_path / "m/outputs" / output["path"]

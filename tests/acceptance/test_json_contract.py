@@ -24,6 +24,8 @@ from .conftest import MANIFEST, Ended, Program
 SCHEMA = load_schema("result.schema.json")
 EMULATED = ("--emulator", "--json")
 FAST = ("--emulator", "--speed", "200")
+#: results as they were
+RESULTS = Path(__file__).parents[1] / "data" / "results"
 
 
 def check(value: Any, part: str | None = None) -> None:
@@ -82,6 +84,36 @@ def test_a_batch_from_init_to_status(program: Program) -> None:
     again = program("run", "manifest.yaml", *FAST, "--json")
     assert len(again.out.splitlines()) == 1
     assert checked(again)["data"]["budget"]["spent"] == 41
+
+
+def test_a_plan_for_scripts_is_what_it_was(program: Program, manifest: Path) -> None:
+    """Held against a file: who changes it on purpose changes the file too, and the changelog."""
+    found = checked(program("plan", "m.yaml", "--json"))["data"]
+    assert found == json.loads((RESULTS / "plan.json").read_text(encoding="utf-8"))
+
+
+def test_a_plan_lists_every_job_and_reads_the_account_when_asked(
+    program: Program, manifest: Path
+) -> None:
+    before = checked(program("plan", "m.yaml", *EMULATED, "--account"))["data"]
+    assert (before["account"]["spendable"], before["tonight"]["jobs"]) == (10_000, 3)
+    assert {model["lane"]: model["slots"] for model in before["models"]} == {
+        "gen4_image": 2, "gen4_turbo": 1,
+    }  # fmt: skip
+    assert checked(program("plan", "m.yaml", *EMULATED))["data"]["account"] is None, "not kept"
+    assert program("run", "m.yaml", *FAST).code == 0
+    manifest.write_text(MANIFEST.replace("push in", "pull out"), encoding="utf-8")
+    after = checked(program("plan", "m.yaml", *EMULATED, "--jobs"))["data"]
+    assert after["account"]["balance"] <= 10_000
+    assert [(job["id"], job["action"], job["starts"]) for job in after["entries"]] == [
+        ("still", "keep", False), ("still-t2", "keep", False), ("clip", "stale", False),
+    ]  # fmt: skip
+    listed = program("plan", "m.yaml", "--emulator", "--jobs")
+    assert listed.out.splitlines()[3].startswith("clip      stale  gen4_turbo")
+    assert program("plan", "m.yaml", "--account").code == 4, "without a key nobody is asked"
+    nowhere, key = ("--base-url", "http://127.0.0.1:9"), {"RUNWAYML_API_SECRET": "key_none"}
+    offline = checked(program("plan", "m.yaml", *nowhere, "--json", env=key))["data"]
+    assert offline["account"] is None, "a key alone is no reason to ask"
 
 
 async def is_live(state: Path) -> bool:
@@ -153,6 +185,8 @@ def test_the_account_and_a_task(program: Program, manifest: Path) -> None:
         (["validate", "broken.yaml"], 2),
         (["plan", "m.yaml", "--gate"], 0),
         (["plan", "tight.yaml", "--gate"], 8),
+        (["plan", "tight.yaml", "--gate", "--jobs"], 8),
+        (["plan", "broken.yaml", "--jobs"], 2),
         (["run", "m.yaml"], 4),
         (["run", "free.yaml"], 2),
         (["run", "m.yaml", "--base-url", "http://example.com"], 2),

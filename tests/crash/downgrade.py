@@ -18,7 +18,9 @@ from runner.store.migrations import migrations
 from runner.store.version import SCHEMA_VERSION
 
 #: events that the version before did not know
-_NEW_EVENTS = ("Held", "CancelRequested", "Cancelled", "Reopened", "Imported")
+_NEW_EVENTS = ("Renamed", "Refreshed", "Adopted")
+#: what it did not write into the events that it knew
+_FORGET = "UPDATE events SET data = json_remove(data, '$.consumed', '$.identity', '$.accepted')"
 _NEWEST = max(each.name for each in migrations.pending(Database(memory=True)))
 #: what the migration computes from the events
 _LEDGER = (
@@ -51,6 +53,7 @@ def downgrade(path: Path) -> None:
     older = _schema_before()
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
+        _forget(db)
         for kind in ("index", "table"):
             for name in _names(db, kind) - older.keys():
                 db.execute(f"DROP {kind} [{name}]")
@@ -60,6 +63,16 @@ def downgrade(path: Path) -> None:
         db.execute("DELETE FROM _sqlite_migrations WHERE name = ?", (_NEWEST,))
         db.execute(f"PRAGMA user_version = {SCHEMA_VERSION - 1}")
         db.execute("COMMIT")
+
+
+def _forget(db: sqlite3.Connection) -> None:
+    """Events are append-only: the guard stands aside for as long as this takes."""
+    name = "events_no_update"
+    query = "SELECT sql FROM sqlite_master WHERE type = 'trigger' AND name = ?"
+    [(guard,)] = db.execute(query, (name,)).fetchall()
+    db.execute(f"DROP TRIGGER {name}")
+    db.execute(_FORGET)
+    db.execute(guard)
 
 
 def _schema_before() -> dict[str, set[str]]:

@@ -65,6 +65,11 @@ class Notebook:
     prices: dict[str, int] = field(default_factory=dict)
     readings: list[Reading] = field(default_factory=list)
 
+    def rename(self, before: Job, after: Job) -> None:
+        """What was spent for a job stays with it."""
+        for name, attempt in [key for key in self.lines if key[0] == before.id]:
+            self.lines[after.id, attempt] = self.lines.pop((name, attempt))
+
     def write(self, before: Job, after: Job, event: Event) -> None:
         """One event, after the store took it."""
         self._write_line(before, after, event)

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import runner
+from runner.app.applying import apply_plan
 from runner.app.batch import BatchRef
+from runner.app.planning import plan_with
 from runner.app.project import Project, load_project
 from runner.app.run import RunOptions, RunResult, run_batch
 from runner.clock import SystemClock
@@ -27,6 +29,7 @@ from runner.emulator.server import Emulator
 from runner.ports import Listener
 from runner.settings import Settings
 from runner.store.reader import StateReader
+from runner.store.store import JobStore
 
 CATALOG = Catalog.from_dict(
     json.loads((Path(runner.__file__).parent / "data/catalog.json").read_text())
@@ -78,6 +81,11 @@ class Stage:
 
     def project(self, name: str = "small") -> Project:
         return load_project(self.folder / f"{name}.yaml", self.settings)
+
+    async def plan_into(self, store: JobStore, name: str = "small") -> None:
+        """What a run writes before it sends anything."""
+        project = self.project(name)
+        await apply_plan(project, store, await plan_with(project, store), clock=self.clock)
 
     async def run(
         self, name: str = "small", *, gate: Any = everything, options: RunOptions | None = None,

@@ -18,11 +18,11 @@ from runner.core.job import Job
 from runner.core.ledger import ledger_move
 from runner.core.lifecycle import transition
 from runner.core.limits import Terms
-from runner.core.plan import changes, plan
 from runner.core.spec import JobSpec
 from runner.core.task import ModelLimits, Organization, Reading
 from runner.store.store import JobStore
 from runner.testing import START, make_spec
+from tests.plans import changes
 
 #: terms that leave room for everything
 ROOMY = Terms(slots=99, refusals=99)
@@ -31,7 +31,7 @@ ROOMY = Terms(slots=99, refusals=99)
 async def add(store: JobStore, *specs: JobSpec, batch: str = "b") -> list[Job]:
     """Plan and add jobs as a run does."""
     stored = {job.id: job async for job in store.jobs(batch)}
-    await store.apply_plan(batch, changes(batch, plan(specs, stored), START))
+    await store.apply_plan(batch, changes(batch, specs, stored, START))
     return [job async for job in store.jobs(batch)]
 
 

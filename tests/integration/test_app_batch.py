@@ -16,7 +16,6 @@ from runner.app.settling import jobs_in_doubt, resolve
 from runner.core.events import SubmitRefused, Verdict
 from runner.core.job import JobStatus
 from runner.core.lifecycle import transition
-from runner.core.plan import changes, plan
 from runner.errors import CapReached, StoreError, UsageError
 from runner.store.process import this_process
 from runner.store.store import JobStore
@@ -139,8 +138,7 @@ async def test_a_refused_job_says_until_when_it_waits_and_why(stage):
     stage.write(still("a"))
     async with await JobStore.open(stage.state, clock=stage.clock) as store:
         await store.upsert_batch("small")
-        planned = plan(stage.project().specs, {})
-        await store.apply_plan("small", changes("small", planned, stage.clock.now()))
+        await stage.plan_into(store)
         job = await store.job("small", "a")
         assert job is not None
         now = stage.clock.now()
@@ -158,8 +156,7 @@ async def test_a_run_is_live_as_long_as_its_process_and_a_free_job_waits_for_a_s
     stage.write(stills(1))
     async with await JobStore.open(stage.state, clock=stage.clock) as store:
         await store.upsert_batch("small")
-        planned = plan(stage.project().specs, {})
-        await store.apply_plan("small", changes("small", planned, stage.clock.now()))
+        await stage.plan_into(store)
         await store.acquire("small", run_id="r", owner=owner)
         status = await batch_status(stage.ref())
     assert status.live is (owner is not GONE)

@@ -14,8 +14,9 @@ import pytest
 
 from runner.app.control import RunControl
 from runner.app.run import RunOptions, run_batch
+from runner.core.deciding import Action
 from runner.core.job import JobStatus
-from runner.core.plan import Action, Plan
+from runner.core.plan import Plan
 from runner.errors import (
     AccountError,
     StoreError,

@@ -14,11 +14,11 @@ from runner.cli.board import Board
 from runner.cli.catching_up import LOOK_S, keep_up
 from runner.core.events import Cancelled, SubmitStarted, TaskAccepted
 from runner.core.job import JobStatus
-from runner.core.plan import plan
 from runner.store.store import JobStore
 from runner.testing import START, FakeClock, make_spec
 from tests.integration.stage import FastClock
 from tests.integration.store_steps import add, happen
+from tests.plans import plan
 
 TRIES = 1000
 ACCEPTED = TaskAccepted(at=START, task_id="t", estimated=None)

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from runner.app.applying import apply_plan
+from runner.app.planning import plan_with
 from runner.app.project import load_project
 from runner.cli.main import main
 from runner.core.events import GaveUp, Held, Skipped, SubmitUnknown
-from runner.core.plan import changes, plan
 from runner.core.task import ModelLimits, Organization, Reading
 from runner.manifest.schema import load_schema
 from runner.settings import Settings
@@ -81,8 +82,8 @@ async def _make(folder: Path) -> None:
             "small", manifest=str(folder / "small.yaml"), base_url=settings.service,
             output_dir=str(folder / "outputs"),
         )  # fmt: skip
-        made = plan(load_project(folder / "small.yaml", settings).specs, {})
-        await store.apply_plan("small", changes("small", made, START))
+        project = load_project(folder / "small.yaml", settings)
+        await apply_plan(project, store, await plan_with(project, store), clock=clock)
         await store.note_reading("small", READING)
         lease = await store.acquire("small", run_id="5f", owner=this_process())
         jobs = {job.id: job async for job in store.jobs("small")}

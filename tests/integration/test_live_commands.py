@@ -15,6 +15,10 @@ from runner.app.asking import ask
 from runner.app.handover import Standing, hand_over, standing, used_by_run, watch_run
 from runner.app.limits_view import read_limits, set_limits
 from runner.core.commands import CommandKind
+from runner.core.events import Cancelled
+from runner.core.job import JobStatus
+from runner.core.ledger import ledger_move
+from runner.core.lifecycle import transition
 from runner.errors import StoreLocked, UsageError
 from runner.store.process import this_process
 from runner.store.store import JobStore
@@ -91,6 +95,37 @@ async def test_a_second_run_hands_the_edited_manifest_over_and_ends_with_the_liv
     assert seen[-1] == 4
     assert "new" in stage.prompts
     assert stage.prompts["s2"] == 0, "withdrawn before it was sent"
+    await stage.agrees()
+
+
+async def test_a_reload_is_planned_again_where_a_job_changed_while_it_was_planned(
+    stage, monkeypatch
+):
+    stage.write(stills(3), head="budget: 500\nconcurrency: {total: 1}")
+    run = asyncio.create_task(stage.run())
+    while len(stage.tasks) < 1:
+        await stage.clock.sleep(0.5)
+    apply_plan, tries = JobStore.apply_plan, []
+
+    async def overtaken(store, batch, found):
+        tries.append(batch)
+        if len(tries) == 1:  # a short command was faster
+            before = await store.job(batch, "s2")
+            event = Cancelled(at=stage.clock.now(), reason="not wanted", credits=0)
+            await store.save(before, transition(before, event), event, ledger_move(before, event))
+        await apply_plan(store, batch, found)
+
+    monkeypatch.setattr(JobStore, "apply_plan", overtaken)
+    stage.write(stills(2) + still("new"), head="budget: 500\nconcurrency: {total: 1}")
+    project = stage.project()
+    live = (await standing(project)).live
+    assert live is not None
+    handed = await hand_over(project, live, None, clock=Unhurried(stage.clock))
+    assert handed.actions["new"] == 1
+    assert len(tries) == 2
+    assert (await run).exit_code == 0
+    assert (await stage.statuses())["s2"] is JobStatus.CANCELLED
+    assert (stage.prompts["s2"], stage.prompts["new"]) == (0, 1)
     await stage.agrees()
 
 

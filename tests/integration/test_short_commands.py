@@ -20,7 +20,7 @@ from runner.app.explaining import explain
 from runner.app.forecast import forecast
 from runner.app.handover import standing
 from runner.app.ledger_view import read_ledger
-from runner.app.project import plan_project
+from runner.app.planning import plan_project
 from runner.app.releasing import pause, resume, retry
 from runner.cli.output import Output
 from runner.cli.show_explain import next_commands, show_explanation
@@ -28,7 +28,6 @@ from runner.clock import Clock, SystemClock
 from runner.core.cancelling import Fate
 from runner.core.events import Held
 from runner.core.job import JobStatus
-from runner.core.plan import changes, plan
 from runner.errors import AccountError, UsageError
 from runner.store.accounting import By
 from runner.store.process import this_process
@@ -72,8 +71,7 @@ async def planned(stage: Stage, name: str = "small") -> None:
         await store.upsert_batch(name, manifest=str(stage.folder / f"{name}.yaml"),
                                  base_url=stage.settings.service,
                                  output_dir=str(stage.outputs))  # fmt: skip
-        made = plan(stage.project(name).specs, {})
-        await store.apply_plan(name, changes(name, made, stage.clock.now()))
+        await stage.plan_into(store, name)
 
 
 async def until(stage: Stage, *wanted: JobStatus) -> None:
@@ -318,11 +316,15 @@ async def test_the_ledger_adds_up_to_what_the_server_charged(stage):
 async def test_a_plan_knows_the_quota_once_the_account_was_read(stage):
     stage.write(stills(2))
     await stage.run()
-    stage.write(stills(300))
+    stage.write(stills(300), head="budget: 50000")
     project = stage.project()
-    found = await forecast(project, await plan_project(project), stage.settings, clock=stage.clock)
-    [image] = found
+    found = await forecast(project, await plan_project(project), clock=stage.clock)
+    [image] = found.quotas
     assert (image.quota.lane, image.quota.used, image.starting) == ("gen4_image", 2, 298)
-    assert image.quota.most is not None
+    assert image.quota.most == image.within_a_day
+    assert found.outlook.jobs == image.within_a_day
+    assert found.outlook.tight == ("quota:gen4_image",)
+    assert found.slots["gen4_image"].most > 0
+    assert found.standing.balance == found.spendable
     assert image.last_start is not None
     assert image.last_start > stage.clock.now() + timedelta(hours=20)

@@ -21,6 +21,7 @@ from runner.core.ledger import Cap, Caps
 from runner.core.limits import Terms
 from runner.errors import (
     BalanceTooOld,
+    BatchPaused,
     CapReached,
     GroupFull,
     NotNow,
@@ -287,6 +288,29 @@ async def test_lanes_without_a_limit_or_a_reading_have_no_quota(
     await start(store, turbo)
 
 
+# --- pausing ----------------------------------------------------------------------------------
+
+
+async def test_a_batch_paused_after_the_decision_lets_no_intent_pass(store: JobStore) -> None:
+    [job] = await add(store, make_spec("a"))
+    await store.set_paused("b", True)
+    with pytest.raises(BatchPaused) as caught:
+        await start(store, job)
+    assert (caught.value.exit_code, caught.value.code) == (11, "paused")
+    assert caught.value.message == "batch `b` is paused"
+    assert "`runway-batch resume`" in caught.value.hint
+    await nothing_written(store, job)
+    await store.set_paused("b", False)
+    await start(store, job)
+
+
+async def test_a_paused_batch_stops_no_other_batch(store: JobStore) -> None:
+    [job] = await add(store, make_spec("a"))
+    await in_other_batch(store, make_spec("theirs"))
+    await store.set_paused("other", True)
+    await start(store, job)
+
+
 # --- all together -----------------------------------------------------------------------------
 
 
@@ -327,6 +351,7 @@ async def test_a_short_command_needs_its_caps_only(store: JobStore) -> None:
     jobs = await add(store, same_prompt("a"), same_prompt("b"))
     await start(store, jobs[0])
     await store.note_reading("b", reading(most=1, used=1))
+    await store.set_paused("b", True)
     await start(store, jobs[1], terms=None)
 
 

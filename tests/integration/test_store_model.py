@@ -21,11 +21,14 @@ from hypothesis.stateful import (
 from runner.core.credits import CostBand
 from runner.core.events import (
     Added,
+    Adopted,
+    Downloaded,
     Edited,
     Event,
     Flagged,
     Held,
     Imported,
+    Renamed,
     SubmitStarted,
     SubmitUnknown,
     Verdict,
@@ -48,11 +51,12 @@ T = TypeVar("T")
 
 OWNER = this_process()
 KINDS = [kind for kind in get_args(Event) if kind not in {Added, Edited}]
+DIGESTS = st.lists(st.sampled_from(["0", "1"]), unique=True).map(tuple)
 TIMES = st.integers(0, 60).map(lambda hours: START + timedelta(hours=hours))
 CREDITS = st.integers(0, 60)
 FILES = st.builds(
     OutputFile, index=st.integers(0, 2), path=st.just("a.mp4"), bytes=st.just(1),
-    sha256=st.just("0"), media_type=st.just("video/mp4"),
+    sha256=st.sampled_from(["0", "1"]), media_type=st.just("video/mp4"),
 )  # fmt: skip
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "at": TIMES, "not_before": TIMES, "stale": st.booleans(), "orphaned": st.booleans(),
@@ -61,7 +65,8 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "code": st.sampled_from(["INTERNAL", "SAFETY.INPUT"]), "parent": st.just("parent"),
     "verdict": st.sampled_from(Verdict), "outputs": st.none() | st.integers(1, 3),
     "output": FILES, "collect_by": st.none() | TIMES, "counted": st.booleans(),
-    "group": st.just("prompt:p"),
+    "group": st.just("prompt:p"), "accepted": st.booleans(), "consumed": DIGESTS,
+    "identity": st.just("i"), "source": st.just("other"), "position": st.just(0),
 }  # fmt: skip
 LIMITS = st.none() | st.integers(0, 150)
 CAPS = st.builds(
@@ -86,13 +91,6 @@ READINGS = st.builds(
 )  # fmt: skip
 
 
-def event_of(kind: type[Any], data: st.DataObject) -> Event:
-    known = FIELDS | ({"outputs": st.tuples(FILES)} if kind is Imported else {})
-    fields = {name: data.draw(known[name], label=name) for name in kind.__dataclass_fields__}
-    event: Event = kind(**fields)
-    return event
-
-
 class History(RuleBasedStateMachine):
     """One batch, up to five jobs, everything that may happen to them, in any order."""
 
@@ -105,6 +103,7 @@ class History(RuleBasedStateMachine):
         self.lease: Lease | None = None
         self.caps = Caps()
         self.notebook = Notebook()
+        self.renamed: dict[str, str] = {}  # the id before: the id after
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -122,12 +121,50 @@ class History(RuleBasedStateMachine):
         self.keep(before, after, event)
 
     def keep(self, before: Job | None, after: Job, event: Event) -> None:
+        if isinstance(event, Renamed) and before is not None:
+            del self.jobs[before.id]
+            self.renamed[before.id] = after.id
+            self.notebook.rename(before, after)
         self.jobs[after.id] = after
         if before is not None:
             self.notebook.write(before, after, event)
+        if isinstance(event, Downloaded | Imported):
+            for child in [job for job in self.jobs.values() if after in self.parents(job)]:
+                if self.is_outdated(child):
+                    flagged = Flagged(at=event.at, stale=True, orphaned=child.orphaned)
+                    self.keep(child, transition(child, flagged), flagged)
+
+    def parents(self, job: Job) -> list[Job]:
+        """The jobs that a job needs, under the names that they have now."""
+        return [self.jobs[self.name_now(need)] for need in job.spec.needs]
+
+    def name_now(self, job_id: str) -> str:
+        while job_id in self.renamed:
+            job_id = self.renamed[job_id]
+        return job_id
+
+    def is_outdated(self, job: Job) -> bool:
+        """Whether a finished job was made of something that its parents no longer have."""
+        parents = self.parents(job)
+        if job.status is not JobStatus.DONE or job.stale or not job.consumed:
+            return False
+        present = {output.sha256 for parent in parents for output in parent.outputs}
+        is_known = all(parent.status is JobStatus.DONE for parent in parents)
+        return is_known and not present.issuperset(job.consumed)
+
+    def event_of(self, kind: type[Any], job: Job, data: st.DataObject) -> Event:
+        known = FIELDS | ({"outputs": st.tuples(FILES)} if kind in {Imported, Adopted} else {})
+        known |= {"was": st.just(job.id), "position": st.just(job.position)}
+        job_id = f"{job.id}x" if kind is Renamed else job.id
+        fields = {
+            name: self.spec(job_id, data) if name == "spec" else data.draw(known[name], label=name)
+            for name in kind.__dataclass_fields__
+        }
+        event: Event = kind(**fields)
+        return event
 
     def spec(self, job_id: str, data: st.DataObject) -> JobSpec:
-        others = sorted(other for other in self.jobs if other < job_id)
+        others = sorted(other for other in self.jobs if other[:2] < job_id[:2])
         confidence = data.draw(st.sampled_from(["high", "low"]), label="confidence")
         spec = make_spec(
             job_id,
@@ -161,7 +198,7 @@ class History(RuleBasedStateMachine):
     def happen(self, data: st.DataObject) -> None:
         job = data.draw(st.sampled_from(list(self.jobs.values())), label="job")
         legal = [kind for kind in KINDS if (job.status, kind) in TRANSITIONS or kind is Flagged]
-        event = event_of(data.draw(st.sampled_from(legal), label="kind"), data)
+        event = self.event_of(data.draw(st.sampled_from(legal), label="kind"), job, data)
         after = transition(job, event)
         terms = data.draw(TERMS, label="terms") if isinstance(event, SubmitStarted) else None
         expected = self.refusal(job, event, terms)
@@ -205,7 +242,7 @@ class History(RuleBasedStateMachine):
         older = job.evolve(version=job.version - 1)
         for kind in KINDS:
             if (job.status, kind) in TRANSITIONS:
-                event = event_of(kind, data)
+                event = self.event_of(kind, job, data)
                 move = ledger_move(older, event)
                 try:
                     self.do(self.store.save(older, transition(older, event), event, move))
@@ -303,12 +340,14 @@ class History(RuleBasedStateMachine):
         assert doomed == {job.id for job in self.jobs.values() if self.is_doomed(job)}
 
     def startable(self, job: Job) -> bool:
-        parents = [self.jobs[need] for need in job.spec.needs]
         return (
             job.status is JobStatus.PENDING
             and not job.stale
             and not job.orphaned
-            and all(p.status is JobStatus.DONE and not p.stale for p in parents)
+            and all(
+                parent.status is JobStatus.DONE and (not parent.stale or parent.accepted)
+                for parent in self.parents(job)
+            )
         )
 
     def is_doomed(self, job: Job) -> bool:
@@ -316,7 +355,7 @@ class History(RuleBasedStateMachine):
         return (
             job.status is JobStatus.PENDING
             and not job.orphaned
-            and any(self.jobs[need].status in failed for need in job.spec.needs)
+            and any(parent.status in failed for parent in self.parents(job))
         )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from runner.errors import (
     CapReached,
     GroupFull,
     SlotsTaken,
+    StoreBusy,
 )
+from runner.store.connection import Mode, connect
 from runner.store.process import this_process
 from runner.store.store import JobStore
 from runner.testing import START, FakeClock, make_spec
@@ -80,3 +84,25 @@ async def test_two_runs_that_race_for_the_daily_quota_never_pass_it(tmp_path: Pa
     assert sum(isinstance(result, Job) for result in results) == 10
     for store in stores:
         await store.close()
+
+
+def test_a_file_that_another_process_just_begins_is_waited_for(tmp_path):
+    path = tmp_path / "state.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # as who begins the file holds it before the log is on
+    ended: list[BaseException | None] = []
+
+    def begin():
+        try:
+            connect(path, Mode.CREATE).close()
+            ended.append(None)
+        except StoreBusy as error:
+            ended.append(error)
+
+    starting = threading.Thread(target=begin)
+    starting.start()
+    starting.join(0.1)  # it gets as far as it can
+    other.execute("COMMIT")
+    other.close()
+    starting.join()
+    assert ended == [None]

@@ -8,6 +8,7 @@ from typing import Any
 
 from runner.core.events import (
     Added,
+    Adopted,
     Cancelled,
     CancelRequested,
     DownloadDelayed,
@@ -19,6 +20,8 @@ from runner.core.events import (
     Held,
     Imported,
     PollSuspended,
+    Refreshed,
+    Renamed,
     Reopened,
     Requeued,
     Resolved,
@@ -45,8 +48,12 @@ CHARGES: Sequence[int | None] = (None, 0, 5, 40)
 EXAMPLES: Sequence[Event] = (
     Added(at=NOW, spec=make_spec("a"), position=4),
     Edited(at=NOW, spec=make_spec("a", model="veo3.1"), position=2),
-    Flagged(at=NOW, stale=True, orphaned=False),
-    SubmitStarted(at=NOW, reserve=25),
+    Flagged(at=NOW, stale=True, orphaned=False, accepted=True),
+    Renamed(at=NOW, spec=make_spec("z"), position=7, was="a"),
+    Refreshed(at=NOW, spec=make_spec("a", body={"promptText": "new"}), position=3),
+    Adopted(at=NOW, spec=make_spec("a"), position=5, task_id="t8", outputs=(OUTPUT,),
+            consumed=("def",), source="old/a"),
+    SubmitStarted(at=NOW, reserve=25, consumed=("def",), identity="1f"),
     *(TaskAccepted(at=NOW, task_id="t1", estimated=asked) for asked in (30, None, 3)),
     SubmitUnknown(at=NOW, reason="connection reset"),
     SubmitRefused(at=NOW, not_before=LATER, code="HTTP_429", reason="busy"),

@@ -358,6 +358,33 @@ def test_a_long_list_of_choices_is_in_the_hint() -> None:
     assert "`1024:1024`, `1080:1080`" in finding.hint
 
 
+def test_a_number_that_should_be_text_is_to_be_quoted() -> None:
+    body = {"model": "enhance_frame_rate", "videoUri": IMAGE, "targetFramerate": 24}
+    assert only("video_upscale", body).hint == 'write "24" with quotes'
+
+
+def test_where_the_choices_are_many_the_page_of_the_model_is_named() -> None:
+    body = {"model": "gen4_image", "promptText": "x", "ratio": "5:1"}
+    assert only("text_to_image", body).hint.endswith("; see: runway-batch models gen4_image")
+    assert "see:" not in only("image_to_video", TURBO | {"ratio": "16:9"}).hint
+
+
+def test_an_unknown_field_is_told_with_the_page_of_the_model_or_endpoint() -> None:
+    hint = only("image_to_video", TURBO | {"zzz": 1}).hint
+    assert hint.startswith("it takes `model`, ")
+    assert hint.endswith("; see: runway-batch models gen4_turbo")
+    body = {"version": "2026-06", "productImages": [{"uri": IMAGE}], "zzz": 1}
+    hint = only("recipes/product_ad", body).hint
+    assert hint.endswith("; see: runway-batch models --endpoint recipes/product_ad")
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**5000)], ids=["long", "longer"])
+def test_a_number_beyond_all_measure_is_refused_like_any_other(number: int) -> None:
+    for name in ("seed", "ratio", "model"):
+        found = check("image_to_video", TURBO | {name: number})
+        assert [finding.path for finding in found] == [(name,)]
+
+
 def test_a_long_value_is_cut_in_the_message() -> None:
     finding = only("image_to_video", TURBO | {"ratio": "x" * 500})
     assert len(finding.message) < 250
@@ -379,7 +406,8 @@ def test_a_tag_stands_for_one_image() -> None:
     body = {"model": "gen4_image", "promptText": "x", "ratio": "1920:1080"}
     finding = only("text_to_image", body | {"referenceImages": images})
     assert finding.path == ("referenceImages", 2, "tag")
-    assert finding.message == "two reference images have the tag `cat`"
+    assert finding.message == "two items of `referenceImages` have the tag `cat`"
+    assert finding.hint == "give each a tag of its own"
 
 
 # Media

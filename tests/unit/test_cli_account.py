@@ -8,10 +8,8 @@ from datetime import date
 import pytest
 
 from runner.app.account import Account, _may_cancel
-from runner.app.catalogue import list_models
 from runner.cli.output import Output
 from runner.cli.show_account import account_json, show_account, show_cancelled, show_task, task_json
-from runner.cli.show_models import models_json, show_models
 from runner.core.task import ModelLimits, Organization, Task, TaskStatus
 from runner.errors import UsageError
 from runner.runway.shapes import DailyUse
@@ -99,38 +97,3 @@ def test_cancelling_names_the_credits(capsys: pytest.CaptureFixture[str]) -> Non
     assert "25 cr ($0.25) are lost" in capsys.readouterr().err
     show_cancelled(task_of(TaskStatus.PENDING), Output())
     assert "had it begun meanwhile, 25 cr ($0.25) are charged" in capsys.readouterr().err
-
-
-def test_models_are_found_by_name_and_by_endpoint() -> None:
-    everything = list_models()
-    assert len(everything) > 60
-    assert {info.model for info in list_models("gen4_turbo")} == {"gen4_turbo"}
-    upscalers = list_models(endpoint="video_upscale")
-    assert {info.endpoint for info in upscalers} == {"video_upscale"}
-    assert list_models("veo3", "text_to_video")[0].is_retired
-
-
-@pytest.mark.parametrize(
-    ("model", "endpoint", "guess"),
-    [("gen4_trubo", None, "gen4_turbo"), (None, "image_to_vidoe", "image_to_video")],
-)
-def test_a_misspelt_name_gets_a_guess(model: str | None, endpoint: str | None, guess: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        list_models(model, endpoint)
-    assert guess in caught.value.hint
-
-
-def test_a_model_at_another_endpoint_is_not_found() -> None:
-    with pytest.raises(UsageError):
-        list_models("gen4_turbo", "sound_effect")
-
-
-def test_the_table_of_models_says_price_and_status(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
-    show_models(list_models("veo3", "text_to_video"), Output())
-    assert "retired, see veo3.1" in capsys.readouterr().out
-    found = json.loads(json.dumps(models_json(list_models())))
-    assert all(item["price"]["confidence"] for item in found["models"])
-    assert {None} & {item["model"] for item in found["models"]}

@@ -9,9 +9,10 @@ import pytest
 from runner.cli.consent import Purse, agree, cost_line
 from runner.cli.output import Output
 from runner.core.job import Job, JobStatus
-from runner.core.plan import Plan, plan
+from runner.core.plan import Plan
 from runner.errors import UsageError
 from runner.testing import make_spec
+from tests.plans import plan
 
 
 def plan_of(*worst: int) -> Plan:

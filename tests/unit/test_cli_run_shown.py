@@ -38,8 +38,8 @@ from runner.core.events import (
 )
 from runner.core.job import Job, JobStatus, OutputFile
 from runner.core.lifecycle import transition
-from runner.core.plan import plan
 from runner.testing import START, FakeClock, make_spec
+from tests.plans import plan
 
 FILE = OutputFile(
     index=0, path="b/hero.mp4", bytes=9, sha256="0" * 64, media_type="video/mp4", warning=""

@@ -14,7 +14,6 @@ import pytest
 
 from runner.app.batch import BatchStatus, JobLine
 from runner.app.cancelling import CancelResult
-from runner.app.forecast import QuotaForecast
 from runner.app.limits_view import LimitsView
 from runner.cli.cancelling import CancelFlags, _agree, _reasons, _show
 from runner.cli.joining import _teller
@@ -22,7 +21,6 @@ from runner.cli.options import Flags
 from runner.cli.output import Output
 from runner.cli.run_request import RunRequest, options_of
 from runner.cli.show_limits import _words, limits_json, show_limits
-from runner.cli.show_plan import plan_json, show_plan
 from runner.cli.show_status import MOST_LISTED, show_status
 from runner.cli.times import duration, time_of_day
 from runner.core.cancelling import Fate, plan_cancel
@@ -30,7 +28,6 @@ from runner.core.commands import Wait
 from runner.core.job import Job, JobStatus
 from runner.core.ledger import Cap, LedgerTotals
 from runner.core.outcome import exit_code_of
-from runner.core.plan import plan
 from runner.core.quota import DailyQuota
 from runner.core.summary import BatchSummary, work_left
 from runner.core.task import ModelLimits, Organization, Reading
@@ -95,21 +92,6 @@ def test_waits_and_quotas_have_their_lines(capsys: pytest.CaptureFixture[str]) -
     assert re.search(r"waits: outside of the window until \d{4}-\d\d-\d\d", capsys.readouterr().out)
     assert "quota gen4_turbo: 50 of 50 used in 24 hours, 3 by others, the next one at " in printed
     assert "veo3.1" not in printed, "only models of the batch"
-
-
-# plan
-
-
-def test_a_plan_forecasts_when_the_last_job_starts(capsys: pytest.CaptureFixture[str]) -> None:
-    forecast = QuotaForecast(quota=QUOTA, starting=120, last_start=START + timedelta(days=3))
-    free = QuotaForecast(quota=replace(QUOTA, used=1, frees_at=None), starting=1, last_start=None)
-    planned = plan([make_spec("a")], {})
-    show_plan(planned, [], Output(), [forecast, free])
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("quota")]
-    assert "; the last of 120 jobs starts about 2026-01-0" in lines[0]
-    assert lines[1] == "quota     gen4_turbo: 1 of 50 used in 24 hours, 3 by others"
-    [found] = plan_json(planned, [], [], [forecast])["quotas"]
-    assert (found["left"], found["starting"]) == (0, 120)
 
 
 # cancel
@@ -284,5 +266,5 @@ def test_a_watched_run_is_told_when_it_changes_and_not_in_silence(
 def test_held_jobs_need_a_person() -> None:
     [reason] = work_left(summary(done=1, held=2))
     assert reason.exit_code == 11
-    assert reason.message == "2 jobs held, as what they share has failed too often"
+    assert reason.message == "2 jobs held: somebody has to look first"
     assert work_left(summary(done=1, cancelled=2)) == []

@@ -15,9 +15,9 @@ from runner.cli.output import Output
 from runner.cli.signals import SignalWatch
 from runner.cli.stopping import Stopper
 from runner.clock import SystemClock
-from runner.core.plan import plan
 from runner.errors import RunnerError
 from runner.testing import make_spec
+from tests.plans import plan
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 

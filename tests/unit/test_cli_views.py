@@ -13,8 +13,8 @@ import pytest
 from runner.app.batch import BatchStatus, JobLine
 from runner.app.capcheck import check_caps
 from runner.app.run import RunResult
+from runner.cli.caps import cap_words
 from runner.cli.output import Output
-from runner.cli.show_plan import cap_words, names_of, plan_json, show_plan, template_rows
 from runner.cli.show_run import (
     Ending,
     ending_json,
@@ -24,15 +24,13 @@ from runner.cli.show_run import (
     show_ending,
 )
 from runner.cli.show_status import collect_by, failures, show_status, status_json, ways_out
-from runner.core.credits import CostBand
 from runner.core.job import Failure, Job, JobStatus, OutputFile
 from runner.core.ledger import Cap, Caps, LedgerTotals
 from runner.core.outcome import Reason
-from runner.core.plan import plan
 from runner.core.summary import BatchSummary, work_left
-from runner.errors import Problem
 from runner.store.rows import StoredBatch
 from runner.testing import START, make_spec
+from tests.plans import plan
 
 
 @pytest.fixture(autouse=True)
@@ -46,85 +44,6 @@ def job_of(job_id: str, status: JobStatus = JobStatus.PENDING, **fields: Any) ->
 
 def output_of(path: str) -> OutputFile:
     return OutputFile(index=0, path=path, bytes=1, sha256="0" * 64, media_type="image/png")
-
-
-SPECS = [
-    make_spec("new", worst=25),
-    make_spec("done", worst=10),
-    make_spec("again", worst=40, body={"promptText": "edited"}),
-    make_spec("stale", worst=50, body={"promptText": "edited"}),
-]
-STORED = {
-    "done": job_of("done", JobStatus.DONE, charged=10),
-    "again": job_of("again", JobStatus.FAILED, charged=5),
-    "stale": job_of("stale", JobStatus.DONE, charged=50),
-    "gone": job_of("gone", JobStatus.DONE, charged=7),
-}
-PLAN = plan(SPECS, STORED)
-
-
-def test_a_plan_says_what_becomes_of_each_template() -> None:
-    assert {row.template: row.words for row in template_rows(PLAN)} == {
-        "new": "1 new", "done": "1 done", "again": "1 changed", "stale": "1 stale",
-        "gone": "1 orphaned",
-    }  # fmt: skip
-
-
-def test_a_plan_for_people_has_both_units_and_every_note(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    caps = check_caps(PLAN, Caps(batch=100, run=65, models={"gen4_turbo": 1000}))
-    show_plan(PLAN, caps, Output())
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["template", "jobs", "model", "action", "at", "worst"]
-    assert "to make   2 of 5 jobs" in lines
-    assert "cost      65 cr ($0.65)" in lines
-    assert "cap       batch: 100 cr ($1.00), 72 cr ($0.72) used: the worst case passes it" in lines
-    assert "cap       this run: 65 cr ($0.65): holds" in lines
-    assert any(line.endswith("72 cr ($0.72) used: holds") for line in lines)
-    assert "stale     stale: kept as made; again would cost 50 cr ($0.50)" in lines
-    assert "orphaned  gone: no longer in the manifest, kept" in lines
-
-
-def test_a_plan_for_scripts_survives_json() -> None:
-    warning = Problem(message="old model", hint="use the new", file="m.yaml", line=3, column=1)
-    found = json.loads(json.dumps(plan_json(PLAN, check_caps(PLAN, Caps(batch=100)), [warning])))
-    assert (found["jobs"], found["starting"]) == (5, 2)
-    assert found["cost"] == {"low": 65, "expected": 65, "worst": 65}
-    assert found["caps"] == [
-        {"name": "batch", "limit": 100, "used": 72, "worst": 65, "passes": True}
-    ]
-    assert found["stale"] == [{"id": "stale", "credits": 50}]
-    assert found["orphaned"] == ["gone"]
-    assert found["warnings"][0]["where"] == "m.yaml:3:1"
-
-
-def test_equal_jobs_are_named_with_their_price(capsys: pytest.CaptureFixture[str]) -> None:
-    same = {"promptText": "same"}
-    twins = plan([make_spec("a", body=same), make_spec("b", body=same)], {})
-    show_plan(twins, [], Output())
-    assert "equal     b make what others make: 25 cr ($0.25)" in capsys.readouterr().out
-
-
-def test_a_job_without_a_known_price_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    from dataclasses import replace
-
-    spec = replace(make_spec("x"), estimate=CostBand(low=1, expected=2, worst=None), max_credits=9)
-    show_plan(plan([spec], {}), [], Output())
-    printed = capsys.readouterr().out
-    assert "unpriced  x: `max_credits` bounds what is set aside" in printed
-    assert "2 cr ($0.02) expected, 1 cr ($0.01) at best, 9 cr ($0.09) at worst" in printed
-
-
-def test_a_plan_with_nothing_to_do_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    show_plan(plan(SPECS[1:2], {"done": STORED["done"]}), [], Output())
-    assert "nothing new to make" in capsys.readouterr().out
-
-
-def test_what_is_at_runway_costs_nothing_to_collect(capsys: pytest.CaptureFixture[str]) -> None:
-    spec = make_spec("a")
-    show_plan(plan([spec], {"a": job_of("a", JobStatus.RUNNING, hold=25)}), [], Output())
-    assert "going on  1 at Runway or downloading" in capsys.readouterr().out
 
 
 def test_caps_count_what_they_are_for() -> None:
@@ -152,11 +71,6 @@ def test_caps_count_what_they_are_for() -> None:
 )
 def test_the_cap_of_a_run_is_named_without_its_id(name: str, words: str) -> None:
     assert cap_words(name) == words
-
-
-def test_long_lists_of_names_are_cut() -> None:
-    assert names_of(["a", "b"]) == "a, b"
-    assert names_of([f"j{n}" for n in range(1207)]) == "j0, j1, j2, j3, j4 and 1,202 more"
 
 
 JOBS = [

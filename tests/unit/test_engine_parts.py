@@ -38,7 +38,7 @@ from runner.errors import (
     TransientApiError,
 )
 from runner.ports import Fetched
-from runner.testing import START, FakeClock, FakeDownloader, make_spec
+from runner.testing import START, FakeClock, FakeDownloader, FakeFrames, make_spec
 
 OUT = Path("/out")
 FILE = OutputFile(index=0, path="b/p.mp4", bytes=1000, sha256="5ha", media_type="video/mp4")
@@ -105,7 +105,8 @@ def tools(desk: Desk, clock: FakeClock, downloader: Any = None) -> Tools:
     port: Any = desk
     policies = Policies()
     return Tools(
-        batch="b", api=port, uploader=port, downloader=downloader or port, store=port,
+        batch="b", api=port, uploader=port, downloader=downloader or port, frames=FakeFrames(),
+        store=port,
         recorder=Recorder(port, (), clock=clock), clock=clock, rng=random.Random(1),
         policies=policies,
         patience=Patience(policies.patience_s), output_dir=OUT, tool="test",

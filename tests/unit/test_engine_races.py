@@ -12,7 +12,6 @@ import pytest
 from runner.app.batch import summary_of
 from runner.core.events import (
     Cancelled,
-    Event,
     Requeued,
     Resolved,
     SubmitStarted,
@@ -21,17 +20,15 @@ from runner.core.events import (
 )
 from runner.core.halting import HaltLimits
 from runner.core.job import JobStatus
-from runner.core.ledger import Caps, ledger_move
-from runner.core.lifecycle import transition
+from runner.core.ledger import Caps
 from runner.core.outcome import Reason
-from runner.core.plan import changes, plan
 from runner.core.spec import JobSpec
 from runner.core.summary import work_left
 from runner.engine.rules import Rules
 from runner.errors import SubmitUncertain, TransientApiError
 from runner.store.process import this_process
 from runner.testing import make_spec
-from tests.engine_rig import Rig, rig
+from tests.engine_rig import Rig, record, rig
 
 DONE, HELD = JobStatus.DONE, JobStatus.HELD
 
@@ -40,20 +37,11 @@ def specs(count: int, **fields):
     return [make_spec(f"j{n:03}", **fields) for n in range(count)]
 
 
-async def record(r: Rig, batch: str, job_id: str, *events: Event) -> None:
-    """What a short command, or another run, writes."""
-    for event in events:
-        before = await r.store.job(batch, job_id)
-        assert before is not None
-        after = transition(before, event)
-        await r.store.save(before, after, event, ledger_move(before, event))
-
-
 async def left_at_runway(r: Rig, left: Sequence[JobSpec]) -> None:
     """Another batch, whose run ended while these were at Runway."""
     await r.store.upsert_batch("dead")
+    await r.load(left, batch="dead")
     now = r.clock.now()
-    await r.store.apply_plan("dead", changes("dead", plan(left, {}), now))
     for spec in left:
         started = SubmitStarted(at=now, reserve=25)
         accepted = TaskAccepted(at=now, task_id=f"old-{spec.id}", estimated=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
@@ -242,3 +243,17 @@ def test_any_valid_combination_of_choices_has_a_band_in_order(data: st.DataObjec
     band = estimate(info, body, {name: MEASURES[name] for name in kept})
     check_band(band)
     assert upper(band) >= estimate(info, body, MEASURES).expected
+
+
+@pytest.mark.parametrize("info", VARIANTS)
+def test_every_price_says_where_it_comes_from_and_as_of_when(info: ModelInfo) -> None:
+    """Or that nobody knows it, and what is known instead."""
+    price = info.price
+    if price.confidence == "none":
+        assert price.note
+        assert not price.as_of
+        return
+    assert price.sources
+    assert set(price.sources) <= set(CATALOG.facts["sources"])
+    dated = date.fromisoformat(price.as_of)
+    assert date(2025, 1, 1) <= dated <= date.fromisoformat(CATALOG.facts["as_of"])

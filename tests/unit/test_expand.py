@@ -18,7 +18,7 @@ from runner.manifest.expand import Expansion, expand
 from runner.manifest.load import manifest_from
 from runner.manifest.merging import merge
 from runner.manifest.read import read_manifest
-from runner.manifest.references import in_order
+from runner.manifest.ordering import in_order
 
 DATA = Path(__file__).parent.parent / "data" / "manifests"
 VALID = sorted(path.name for path in (DATA / "valid").iterdir())
@@ -142,7 +142,7 @@ def test_chaining_implies_needs_and_needs_may_name_templates() -> None:
         move("d", "${{ jobs['s-t2'].output }}", needs=["s-t2", "c"]),
     )
     assert jobs["c"].needs == ("s", "s-t2")
-    assert jobs["d"].needs == ("c", "s-t2")
+    assert jobs["d"].needs == ("s-t2", "c")
 
 
 def test_outputs_fill_a_list_with_every_take() -> None:
@@ -159,7 +159,7 @@ def test_one_of_the_outputs_can_be_named_by_its_place() -> None:
     jobs = jobs_of(still("s", takes=2), move("b", "${{ jobs.s.outputs[0] }}"))
     assert jobs["b"].needs == ("s",)
     assert problems_of(still("s", takes=2), move("b", "${{ jobs.s.outputs[2] }}")) == [
-        "`s` makes 2 jobs, not 3"
+        "`s` makes 2 outputs: there is no `outputs[2]`"
     ]
 
 

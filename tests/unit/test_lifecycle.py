@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from runner.core.credits import CostBand
 from runner.core.events import (
     Added,
+    Adopted,
     Cancelled,
     CancelRequested,
     DownloadDelayed,
@@ -23,6 +24,8 @@ from runner.core.events import (
     Held,
     Imported,
     PollSuspended,
+    Refreshed,
+    Renamed,
     Reopened,
     Requeued,
     Resolved,
@@ -40,7 +43,6 @@ from runner.core.lifecycle import (
     HOLDING,
     OUTPUT_LIFE,
     RESOLVED,
-    RESTING,
     TRANSITIONS,
     create,
     next_status,
@@ -92,9 +94,13 @@ def test_every_status_can_be_reached() -> None:
 
 
 def test_only_a_person_or_an_edit_moves_a_resting_job() -> None:
-    resting = frozenset({S.DONE, S.FAILED, S.IN_DOUBT, S.SKIPPED, S.HELD, S.CANCELLED})
-    assert resting == RESTING
-    assert not RESTING & ACTIVE
+    by_a_person = {
+        Requeued, Edited, Renamed, Refreshed, Adopted, Resolved, Cancelled, Imported, Reopened
+    }  # fmt: skip
+    moves = {status: {kind for held, kind in TRANSITIONS if held is status} for status in S}
+    resting = {status for status in S if moves[status] <= by_a_person}
+    assert resting == {S.DONE, S.FAILED, S.IN_DOUBT, S.SKIPPED, S.HELD, S.CANCELLED}
+    assert not resting & ACTIVE
 
 
 def test_only_pending_jobs_are_submitted_so_nothing_in_doubt_is_sent_again() -> None:
@@ -104,8 +110,9 @@ def test_only_pending_jobs_are_submitted_so_nothing_in_doubt_is_sent_again() -> 
 def test_nothing_generates_again_once_the_task_succeeded() -> None:
     moves = {target for (status, _), target in TRANSITIONS.items() if status is S.DOWNLOADING}
     assert moves == {S.DOWNLOADING, S.DONE, S.FAILED}
-    again = {target for (status, _), target in TRANSITIONS.items() if status is S.DONE}
-    assert again == {S.DOWNLOADING}
+    again = {kind: target for (status, kind), target in TRANSITIONS.items() if status is S.DONE}
+    assert again.pop(Refreshed) is S.PENDING, "only where somebody asked for it"
+    assert set(again.values()) == {S.DOWNLOADING, S.DONE}
 
 
 def test_an_intent_counts_an_attempt_and_clears_the_last_one() -> None:

@@ -107,9 +107,11 @@ def test_a_paused_lane_takes_nothing_and_others_go_on():
 
 def test_a_shorter_pause_does_not_end_a_longer_one():
     slots = slots_with(m=5)
-    slots.pause("m", Pause(until=START + timedelta(seconds=60), reason="long"))
+    long = Pause(until=START + timedelta(seconds=60), reason="long")
+    slots.pause("m", long)
     slots.pause("m", Pause(until=START + timedelta(seconds=5), reason="short"))
-    assert slots.next_end_of_pause(START) == START + timedelta(seconds=60)
+    assert slots.paused("m", START) == slots.paused("m", START + timedelta(seconds=59)) == long
+    assert slots.paused("m", long.until) is None
 
 
 def test_new_bounds_count_for_what_starts_from_now_on():

@@ -20,7 +20,8 @@ from runner.errors import ManifestError, RunnerError
 from runner.manifest.catalog_file import load_catalog
 from runner.manifest.expand import expand
 from runner.manifest.inputs import LocalInputs
-from runner.manifest.load import MAX_BYTES, load_manifest, manifest_from
+from runner.manifest.load import load_manifest, manifest_from
+from runner.manifest.reading import MAX_BYTES
 from runner.manifest.model import (
     AccountSpec,
     ConcurrencySpec,
@@ -204,7 +205,7 @@ def test_schema_is_sound_and_names_the_endpoints_of_the_catalogue(catalog: Catal
     Draft202012Validator.check_schema(schema)
     endpoints = set(catalog.endpoints) - {"workflows/{id}"}
     assert {key for one in schema["$defs"]["job"]["oneOf"] for key in one.get("required", ())} == (
-        endpoints
+        endpoints | {"request"}
     )
     assert endpoints <= set(schema["$defs"]["job"]["properties"])
     assert endpoints <= set(schema["properties"]["defaults"]["properties"])

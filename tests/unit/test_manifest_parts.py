@@ -17,7 +17,7 @@ from runner.manifest.known_later import Reference, TemplateProblem
 from runner.manifest.merging import Layers, merge
 from runner.manifest.pricing import price, seconds_of
 from runner.manifest.problems import Problems
-from runner.manifest.references import JobNames
+from runner.manifest.records import JobRecord, Output, Records
 from runner.manifest.shape import check_shape, describe, endpoint_keys
 from runner.manifest.takes import with_seed
 from runner.manifest.yaml12 import parse_yaml
@@ -28,11 +28,10 @@ DOCUMENT = parse_yaml(
     file="m.yaml",
 )
 LAYERS = Layers(
-    document=DOCUMENT,
-    paths=(
-        ("jobs", 0, "image_to_video"),
-        ("defaults", "models", "none"),
-        ("defaults", "image_to_video"),
+    own=(DOCUMENT, ("jobs", 0, "image_to_video")),
+    under=(
+        (DOCUMENT, ("defaults", "models", "none")),
+        (DOCUMENT, ("defaults", "image_to_video")),
     ),
 )
 
@@ -48,8 +47,10 @@ LAYERS = Layers(
     ],
 )
 def test_value_is_traced_to_the_layer_it_came_from(path: tuple[str | int, ...], layer: str) -> None:
-    assert LAYERS.origin(path)[0] == layer
-    assert LAYERS.origin(path)[-len(path) :] == path or not path
+    document, found = LAYERS.origin(path)
+    assert document is DOCUMENT
+    assert found[0] == layer
+    assert found[-len(path) :] == path or not path
 
 
 def test_own_values_are_told_from_defaults() -> None:
@@ -73,44 +74,84 @@ def test_merging(base: object, over: object, merged: object) -> None:
 
 
 def test_problems_are_told_once_in_the_order_of_the_file() -> None:
-    problems = Problems(DOCUMENT)
+    problems = Problems()
     problems.in_layers(LAYERS, ("ratio",), "a", "bad")
-    problems.error(("jobs", 0), "first")
-    problems.error(("jobs", 0), "first")
+    problems.error((DOCUMENT, ("jobs", 0)), "first")
+    problems.error((DOCUMENT, ("jobs", 0)), "first")
     problems.in_layers(LAYERS, ("ratio",), "a", "odd", severity="warning")
     assert [(p.line, p.message) for p in problems.errors] == [(2, "first"), (4, "bad (job `a`)")]
     assert [p.message for p in problems.warnings] == ["odd (job `a`)"]
 
 
-class TestJobNames:
-    NAMES = JobNames([("s", "s"), ("s", "s-t2"), ("look", "look-noir"), ("m", "m")])
+def records(*jobs: tuple[str, str, dict[str, object]]) -> Records:
+    found = Records()
+    found.announce(template for template, _, _ in jobs)
+    for template, job_id, coordinates in jobs:
+        found.add(
+            JobRecord(
+                id=job_id, template=template, take=1, coordinates=coordinates,
+                names={}, suffix="", place="",
+            )
+        )  # fmt: skip
+    return found
+
+
+def ids(outputs: list[Output]) -> list[str]:
+    return [output.job.id for output in outputs]
+
+
+class TestRecords:
+    JOBS = records(
+        ("s", "s", {"take": 1}), ("s", "s-t2", {"take": 2}), ("look", "look-noir", {}), ("m", "m", {})
+    )  # fmt: skip
 
     def test_name_stands_for_jobs(self) -> None:
-        assert self.NAMES.jobs("s") == ["s", "s-t2"]
-        assert self.NAMES.jobs("s-t2") == ["s-t2"]
-        assert self.NAMES.jobs("look") == ["look-noir"]
-        assert self.NAMES.jobs("gone") == []
-        assert set(self.NAMES.handles()) == {"s", "s-t2", "look", "look-noir", "m"}
+        assert [job.id for job in self.JOBS.jobs("s")] == ["s", "s-t2"]
+        assert [job.id for job in self.JOBS.jobs("s-t2")] == ["s-t2"]
+        assert [job.id for job in self.JOBS.jobs("look")] == ["look-noir"]
+        assert self.JOBS.jobs("gone") == []
+        assert self.JOBS.knows("look")
+        assert self.JOBS.knows("look-noir")
+        assert not self.JOBS.knows("gone")
 
     def test_reference_is_resolved(self) -> None:
-        assert self.NAMES.resolve(Reference("m")) == ["m"]
-        assert self.NAMES.resolve(Reference("s", every=True)) == ["s", "s-t2"]
-        assert self.NAMES.resolve(Reference("s", take=2)) == ["s-t2"]
+        assert ids(self.JOBS.resolve(Reference("m"), {})) == ["m"]
+        assert ids(self.JOBS.resolve(Reference("s", every=True), {})) == ["s", "s-t2"]
+        assert ids(self.JOBS.resolve(Reference("s", index=1), {})) == ["s-t2"]
+
+    def test_coordinates_choose_among_several_jobs(self) -> None:
+        jobs = records(
+            ("v", "v-a-de", {"row": "a", "matrix.lang": "de"}),
+            ("v", "v-a-fr", {"row": "a", "matrix.lang": "fr"}),
+            ("v", "v-b-de", {"row": "b", "matrix.lang": "de"}),
+        )
+        here = {"row": "a", "matrix.lang": "fr", "matrix.size": 3}
+        assert ids(jobs.resolve(Reference("v"), here)) == ["v-a-fr"]
+        assert ids(jobs.resolve(Reference("v", every=True), {"row": "a"})) == ["v-a-de", "v-a-fr"]
+        with pytest.raises(TemplateProblem, match="`v` has no job for row `c`"):
+            jobs.resolve(Reference("v"), {"row": "c"})
+        with pytest.raises(TemplateProblem, match="`v` makes 2 jobs: v-a-de, v-a-fr"):
+            jobs.resolve(Reference("v"), {"row": "a"})
+
+    def test_a_number_is_not_the_text_that_looks_like_it(self) -> None:
+        jobs = records(("v", "v-1", {"matrix.n": 1}), ("v", "v-2", {"matrix.n": True}))
+        assert ids(jobs.resolve(Reference("v"), {"matrix.n": 1})) == ["v-1"]
+        assert ids(jobs.resolve(Reference("v"), {"matrix.n": True})) == ["v-2"]
 
     def test_output_of_several_jobs_names_them(self) -> None:
         with pytest.raises(TemplateProblem) as caught:
-            self.NAMES.resolve(Reference("s"))
+            self.JOBS.resolve(Reference("s"), {})
         assert caught.value.message == "`s` makes 2 jobs: s, s-t2"
         assert "jobs['s-t2'].output" in caught.value.hint
 
     def test_long_lists_are_cut(self) -> None:
-        names = JobNames(("s", f"s-{n}") for n in range(9))
+        jobs = records(*(("s", f"s-{n}", {}) for n in range(9)))
         with pytest.raises(TemplateProblem, match="s-0, s-1, s-2, s-3, …"):
-            names.resolve(Reference("s"))
+            jobs.resolve(Reference("s"), {})
 
     def test_unknown_name_gets_a_suggestion(self) -> None:
-        assert self.NAMES.suggest("lok") == "did you mean `look`?"
-        assert self.NAMES.suggest("zzzzzz") == ""
+        assert self.JOBS.suggest("lok") == "did you mean `look`?"
+        assert self.JOBS.suggest("zzzzzz") == ""
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + b"\0\0\0\x20" * 2 + b"\x08\x02" + b"\0" * 600
@@ -201,7 +242,7 @@ def test_seed_of_a_take_follows_from_the_body_alone() -> None:
 def test_values_in_messages_are_short() -> None:
     assert describe("x" * 100) == "`" + "x" * 39 + "…`"
     assert [describe(value) for value in (None, True, {}, [], [1], 5)] == [
-        "nothing", "`true`", "a mapping", "an empty list", "a list", "`5`",
+        "nothing", "`true`", "an empty mapping", "an empty list", "a list", "`5`",
     ]  # fmt: skip
 
 

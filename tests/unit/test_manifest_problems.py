@@ -132,7 +132,7 @@ jobs:
             "`y` is not known here", "`nope` is not known here", "there is no job `nobody`",
             "`takes` is a whole number", "not an amount", "`vars.list` is a list",
             "`ratio` must be", "division by zero", "the name would leave `output.dir`",
-            "`c` is not known here",
+            "there is no job `c`",
         ],
     ),
     "lost text": (

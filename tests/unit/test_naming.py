@@ -15,7 +15,6 @@ from runner.core.naming import (
     Placeholder,
     UnsafeName,
     check_id,
-    check_pattern,
     output_path,
     same_file,
     same_id,
@@ -65,7 +64,7 @@ def test_output_path(pattern: str, part: int, version: int, path: str) -> None:
 )  # fmt: skip
 def test_unsafe_pattern_is_refused(pattern: str, why: str) -> None:
     with pytest.raises(UnsafeName, match=re.escape(why)):
-        check_pattern(pattern)
+        same_file(pattern)
 
 
 def test_long_names_are_cut_and_stay_different() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable
@@ -12,14 +13,13 @@ from jsonschema import Draft202012Validator
 
 from runner.app import policy_file
 from runner.app.capcheck import check_caps
+from runner.app.planning import check_project, plan_project
 from runner.app.policy_file import load_policy
 from runner.app.project import Project, cap_sources, caps_of, load_project
 from runner.cli.main import main
 from runner.cli.options import Flags
 from runner.cli.places import EMULATOR_KEY, emulator_home, emulator_settings
 from runner.core.budget import BudgetSpec
-from runner.core.ledger import Cap
-from runner.core.plan import plan
 from runner.core.spending_policy import NO_POLICY
 from runner.errors import ManifestError, UsageError
 from runner.manifest.schema import load_schema
@@ -68,8 +68,9 @@ def project_under(policy: Path) -> Project:
 
 
 def refused(policy: Path) -> list[str]:
+    project = project_under(policy)
     with pytest.raises(ManifestError) as caught:
-        project_under(policy)
+        check_project(project)
     assert caught.value.exit_code == 2
     return [f"{problem.line}: {problem.message}" for problem in caught.value.problems]
 
@@ -212,7 +213,7 @@ def test_an_input_outside_the_folders_is_refused_though_the_manifest_allows_it(
     assert message.startswith(f"9: `clip` reads `{plate}`, which the policy {path} does not allow")
     (tmp_path / "linked").symlink_to(tmp_path / "plates")
     for folder in ("plates", "linked", "."):
-        assert len(project_under(write(f"inputs: {{allow: [{folder}]}}")).specs) == 3
+        assert check_project(project_under(write(f"inputs: {{allow: [{folder}]}}"))).jobs == 3
 
 
 def test_a_job_dearer_than_the_policys_limit_is_refused(write: Write) -> None:
@@ -224,7 +225,7 @@ def test_a_job_dearer_than_the_policys_limit_is_refused(write: Write) -> None:
 
 def test_a_cap_for_a_model_that_nobody_knows_is_a_warning(write: Write) -> None:
     project = project_under(write("budget: {models: {gen4_trubo: 5, gen4_turbo: 50}}"))
-    [warning] = project.warnings
+    [warning] = check_project(project).warnings
     assert "gen4_trubo" in warning.message
     assert warning.hint == "did you mean `gen4_turbo`?"
     assert warning.where.endswith("policy.yaml")
@@ -280,12 +281,12 @@ def test_each_cap_knows_who_set_it(write: Write) -> None:
 
 def test_a_plan_is_held_against_the_day_as_far_as_it_is_known(write: Write) -> None:
     project = project_under(write("budget: {per_month: 41, keep_balance: 5000}"))
-    planned = plan(project.specs, {})
+    planned = asyncio.run(plan_project(project))
     checks = {check.name: check for check in check_caps(planned, caps_of(project))}
     assert (checks["day"].worst, checks["day"].used, checks["day"].passes) == (41, 0, False)
     assert not checks["month"].passes
     assert "balance" not in checks, "nobody asked for the balance"
-    used = [Cap(name="day", limit=90, used=50), Cap(name="batch", limit=200, used=199)]
+    used = {"day": 50, "batch": 199}
     checks = {check.name: check for check in check_caps(planned, caps_of(project), used)}
     assert (checks["day"].used, checks["day"].passes) == (50, True)
     assert checks["batch"].used == 0, "of the batch the jobs of the plan are counted"

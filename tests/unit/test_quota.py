@@ -18,7 +18,6 @@ from runner.core.quota import (
     DailyQuota,
     OwnCreates,
     daily_quota,
-    first_due,
     last_start,
 )
 from runner.core.task import ModelLimits, Reading
@@ -85,13 +84,6 @@ def test_a_model_that_may_not_be_created_at_all_has_no_last_start() -> None:
     quota = quota_of(NONE, most=0)
     assert quota.frees_at == START + READ_AGAIN
     assert last_start(quota, 5, START) is None
-
-
-def test_the_first_of_several_lanes_is_due() -> None:
-    own = OwnCreates(since_reading=2, left_since=0, in_window=2, oldest=START - DAY / 2)
-    full = quota_of(own, most=2)
-    assert first_due([quota_of(NONE, most=5), full]) == full.frees_at
-    assert first_due([quota_of(NONE, most=5)]) is None
 
 
 # against a simple server

@@ -79,28 +79,43 @@ def test_a_window_is_open_as_the_clock_on_the_wall_has_it(
     assert window.is_open(now, UTC) is tried_out(window, now)
 
 
+SHARES = st.tuples(st.floats(0, 0.999), st.floats(0, 0.999)).map(sorted)
+
+
 @settings(deadline=None)
-@given(moment=moments(), opens=TIMES, closes=TIMES, share=st.floats(0, 0.999))
-@example(moment=(PARIS, utc("2026-03-28T12:00")), opens=time(2, 30), closes=time(2), share=0.5)
-@example(moment=(PARIS, utc("2026-03-28T12:00")), opens=time(2, 15), closes=time(2, 45), share=0)
-@example(  # Samoa left this day out
-    moment=("Pacific/Apia", utc("2011-12-30T09:00")), opens=time(22), closes=time(7), share=0.5
+@given(moment=moments(), opens=TIMES, closes=TIMES, shares=SHARES)
+@example(
+    moment=(PARIS, utc("2026-03-28T12:00")), opens=time(2, 30), closes=time(2), shares=[0, 0.5]
 )
-def test_between_two_changes_a_window_stays_as_it_is(
-    moment: tuple[str, datetime], opens: time, closes: time, share: float
+@example(
+    moment=(PARIS, utc("2026-03-28T12:00")), opens=time(2, 15), closes=time(2, 45), shares=[0, 0]
+)
+@example(  # Samoa left this day out
+    moment=("Pacific/Apia", utc("2011-12-30T09:00")),
+    opens=time(22),
+    closes=time(7),
+    shares=[0, 0.5],
+)
+def test_until_it_opens_next_a_window_only_closes(
+    moment: tuple[str, datetime], opens: time, closes: time, shares: list[float]
 ) -> None:
     zone, now = moment
     assume(opens != closes)
     window = Window(opens, closes, zone)
-    opening, closing = window.next_opening(now, UTC), window.next_closing(now, UTC)
-    moment_before = timedelta(microseconds=1)
+    opening = window.next_opening(now, UTC)
+    assert now < opening
     assert window.is_open(opening, UTC)
-    assert not window.is_open(opening - moment_before, UTC)
-    assert not window.is_open(closing, UTC)
-    assert window.is_open(closing - moment_before, UTC)
-    assert now < min(opening, closing)
-    between = now + (min(opening, closing) - now) * share
-    assert window.is_open(between, UTC) is window.is_open(now, UTC) is (closing < opening)
+    assert not window.is_open(opening - timedelta(microseconds=1), UTC)
+    earlier, later = (now + (opening - now) * share for share in shares)
+    assert window.is_open(now, UTC) >= window.is_open(earlier, UTC) >= window.is_open(later, UTC)
+
+
+def check_edges(window: Window, opens: datetime, closes: datetime) -> None:
+    """Open from the one until before the other."""
+    assert not window.is_open(opens - MINUTE, UTC)
+    assert window.is_open(opens, UTC)
+    assert window.is_open(closes - MINUTE, UTC)
+    assert not window.is_open(closes, UTC)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +130,7 @@ def test_between_two_changes_a_window_stays_as_it_is(
 def test_when_clocks_are_put_forward(text: str, opens: str, closes: str) -> None:
     window, now = parse_window(text, PARIS), utc("2026-03-28T12:00")
     assert window.next_opening(now, UTC) == utc(opens)
-    assert window.next_closing(now, UTC) == utc(closes)
+    check_edges(window, utc(opens), utc(closes))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +144,7 @@ def test_when_clocks_are_put_forward(text: str, opens: str, closes: str) -> None
 def test_when_clocks_are_put_back(text: str, opens: str, closes: str) -> None:
     window, now = parse_window(text, PARIS), utc("2026-10-24T12:00")
     assert window.next_opening(now, UTC) == utc(opens)
-    assert window.next_closing(now, UTC) == utc(closes)
+    check_edges(window, utc(opens), utc(closes))
     assert not window.is_open(utc("2026-10-25T00:45"), UTC) or text != "20:00-02:30"
 
 

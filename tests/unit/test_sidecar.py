@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.job import Job, OutputFile
-from runner.core.sidecar import parse_sidecar, render_sidecar
+from runner.core.sidecar import Unpacked, parse_sidecar, render_sidecar
+from runner.core.spec import OutputRef
 from runner.testing import make_spec
 
 OUTPUTS = tuple(
@@ -31,6 +32,27 @@ def test_a_sidecar_comes_back_as_it_was_written() -> None:
     assert (found.batch, found.job, found.key) == ("b", "a", make_spec("a").key)
     assert (found.task_id, found.attempts, found.credits) == ("t-1", 2, 50)
     assert found.outputs == OUTPUTS
+
+
+def test_a_folder_that_an_archive_was_unpacked_into_is_listed_with_its_archive() -> None:
+    job = Job(batch="b", spec=make_spec("a"), task_id="t-1", outputs=OUTPUTS)
+    unpacked = {0: Unpacked(folder="a-0", members=240), 1: Unpacked(warning="it is broken")}
+    written = render_sidecar(job, tool="t", finished_at="2026-01-01", unpacked=unpacked)
+    first, second = json.loads(written)["outputs"]
+    assert (first["unpacked"], first["members"]) == ("b/a-0/", 240)
+    assert {"unpacked", "members"}.isdisjoint(second)
+    found = parse_sidecar(written)
+    assert found is not None
+    assert found.outputs == OUTPUTS  # a reader of before finds what it knows
+
+
+def test_a_frame_of_another_job_is_told_from_its_output() -> None:
+    refs = [OutputRef(job="p", key="k", media="image", frame=frame) for frame in ("", "last")]
+    body = {"promptImage": [ref.to_json() for ref in refs]}
+    job = Job(batch="b", spec=make_spec("a", body=body), task_id="t-1", outputs=OUTPUTS)
+    request = json.loads(render_sidecar(job, tool="t", finished_at="2026-01-01"))["request"]
+    whole = {"job": "p", "key": "k", "output": 0}
+    assert request["promptImage"] == [whole, {**whole, "frame": "last"}]
 
 
 @pytest.mark.parametrize(

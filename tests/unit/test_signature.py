@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.links import Proxy, host_of, is_loopback, is_safe, proxy_for
+from runner.downloads.inflating import Inflater
 from runner.downloads.ranges import PartState, range_headers, read_answer
 from runner.downloads.signature import HEAD_BYTES, is_html, judge, sniff
-from runner.downloads.unpacking import Unpacker
 from runner.errors import DownloadError, LinkRefused
 
 LINK = "https://outputs.example/clip.mp4?_jwt=secret"
@@ -207,38 +207,38 @@ def test_no_answer_breaks_the_reader(status, fields):
     assert incoming is None or incoming.start in {0, 40}
 
 
-# ---- unpacking -------------------------------------------------------------------------------
+# ---- inflating -------------------------------------------------------------------------------
 
 
 @given(
     st.binary(max_size=5_000), st.integers(1, 700), st.sampled_from([gzip.compress, zlib.compress])
 )
-def test_packed_bytes_unpack_whatever_the_pieces(data, size, pack):
+def test_packed_bytes_inflate_whatever_the_pieces(data, size, pack):
     packed = pack(data)
-    unpacker = Unpacker("h", most_bytes=8 << 20)
+    inflater = Inflater("h", most_bytes=8 << 20)
     plain = b"".join(
         piece
         for at in range(0, len(packed), size)
-        for piece in unpacker.pieces(packed[at : at + size])
+        for piece in inflater.pieces(packed[at : at + size])
     )
-    assert plain + unpacker.finish() == data
+    assert plain + inflater.finish() == data
 
 
 def test_bomb_is_refused_before_it_fills_the_disk():
     bomb = gzip.compress(bytes(50 << 20))
-    unpacker = Unpacker("h", most_bytes=4 << 20)
-    assert len(next(Unpacker("h", most_bytes=8 << 20).pieces(bomb))) == 1 << 20
+    inflater = Inflater("h", most_bytes=4 << 20)
+    assert len(next(Inflater("h", most_bytes=8 << 20).pieces(bomb))) == 1 << 20
     with pytest.raises(DownloadError, match="without end"):
-        deque(unpacker.pieces(bomb), maxlen=0)
+        deque(inflater.pieces(bomb), maxlen=0)
 
 
 def test_cut_and_garbled_packages_are_refused():
-    cut = Unpacker("h", most_bytes=8 << 20)
+    cut = Inflater("h", most_bytes=8 << 20)
     list(cut.pieces(gzip.compress(b"x" * 999)[:-9]))
     with pytest.raises(DownloadError, match="not complete"):
         cut.finish()
     with pytest.raises(DownloadError, match="garbled"):
-        list(Unpacker("h", most_bytes=8 << 20).pieces(b"no gzip at all"))
+        list(Inflater("h", most_bytes=8 << 20).pieces(b"no gzip at all"))
 
 
 # ---- links and proxies -----------------------------------------------------------------------

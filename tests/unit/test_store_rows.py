@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.core.credits import CostBand
-from runner.core.events import Added, Event, Imported, Verdict
+from runner.core.events import Added, Adopted, Event, Imported, Verdict
 from runner.core.job import Failure, Job, JobStatus, OutputFile
 from runner.core.spec import JobSpec
 from runner.store.codec import from_micros, from_text, to_micros, to_text
@@ -59,6 +59,7 @@ JOBS = st.builds(
     collect_by=st.none() | TIMES, outputs=st.lists(OUTPUTS, max_size=2).map(tuple), results=COUNT,
     expected=st.none() | COUNT, hold=COUNT, charged=COUNT, error=st.none() | FAILURES,
     cancel_requested=st.booleans(), stale=st.booleans(), orphaned=st.booleans(),
+    accepted=st.booleans(), consumed=TEXTS,
 )  # fmt: skip
 FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "at": TIMES, "spec": SPECS, "position": COUNT, "stale": st.booleans(),
@@ -66,11 +67,13 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "reason": TEXT, "not_before": TIMES, "code": TEXT, "credits": st.none() | COUNT,
     "output": OUTPUTS, "outputs": st.none() | COUNT, "parent": TEXT,
     "verdict": st.sampled_from(Verdict), "collect_by": st.none() | TIMES, "counted": st.booleans(),
-    "group": TEXT,
+    "group": TEXT, "accepted": st.booleans(), "consumed": TEXTS, "identity": TEXT, "was": TEXT,
+    "source": TEXT,
 }  # fmt: skip
 #: where a name means something else
 FIELDS_OF: dict[type[Any], dict[str, st.SearchStrategy[Any]]] = {
     Imported: {"outputs": st.lists(OUTPUTS, max_size=2).map(tuple)},
+    Adopted: {"outputs": st.lists(OUTPUTS, max_size=2).map(tuple)},
 }
 EVENTS_OF_ALL_KINDS: st.SearchStrategy[Any] = st.one_of(
     [
@@ -142,8 +145,9 @@ def test_a_field_that_an_older_file_lacks_takes_its_default() -> None:
 
 def test_names_of_stored_events_never_change() -> None:
     assert sorted(EVENTS) == [
-        "Added", "CancelRequested", "Cancelled", "DownloadDelayed", "Downloaded", "Edited",
-        "Flagged", "GaveUp", "Held", "Imported", "PollSuspended", "Reopened", "Requeued",
+        "Added", "Adopted", "CancelRequested", "Cancelled", "DownloadDelayed", "Downloaded", "Edited",
+        "Flagged", "GaveUp", "Held", "Imported", "PollSuspended", "Refreshed", "Renamed",
+        "Reopened", "Requeued",
         "Resolved", "RetryScheduled", "Running", "Skipped", "SubmitRefused", "SubmitStarted",
         "SubmitUnknown", "TaskAccepted", "TaskSucceeded", "Verified",
     ]  # fmt: skip

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from runner.manifest.expression import MAX_LENGTH, absent
 from runner.manifest.filters import MAX_TEXT, shard, slug
 from runner.manifest.known_later import JobHandle, Reference, TemplateProblem
-from runner.manifest.template import has_expression, render, render_name, render_text
+from runner.manifest.outputnames import NamePlan
+from runner.manifest.template import has_expression, render, render_text
 
 NAMES: dict[str, Any] = {
     "vars": {
@@ -111,7 +112,7 @@ def test_shard_spreads_evenly_and_stays_the_same() -> None:
         ("${{ jobs.stil.output }}", "`stil` is not known here", "did you mean `still`?"),
         ("${{ jobs.my-shot.output }}", "`shot` is not known here", "jobs['my-shot'].output"),
         ("${{ jobs.still }}", "`jobs.still` is a job, not a file", "jobs['still'].output"),
-        ("${{ jobs.still.path }}", "`jobs.still` has no `path`", "`output` and `outputs`"),
+        ("${{ jobs.still.path }}", "`jobs.still` has no `path`", "it has `output`, `outputs`"),
         ("x ${{ jobs.still.output }}", "cannot be put into text", "the whole value"),
         ("${{ jobs.still.output ~ 'x' }}", "cannot be put into text", "the whole value"),
         ("${{ 'a' if jobs.still.output else 'b' }}", "cannot be put into text", ""),
@@ -174,7 +175,7 @@ def test_value_that_is_only_passed_on_may_be_long() -> None:
 def test_references_are_kept_for_later() -> None:
     assert render("${{ jobs.still.output }}", NAMES) == Reference("still")
     assert render("${{ jobs['my-shot'].outputs }}", NAMES) == Reference("my-shot", every=True)
-    assert render("${{ jobs.still.outputs[1] }}", NAMES) == Reference("still", take=2)
+    assert render("${{ jobs.still.outputs[1] }}", NAMES) == Reference("still", index=1)
     assert render("${{ [jobs.still.output] }}", NAMES) == [Reference("still")]
 
 
@@ -185,14 +186,14 @@ def test_id_is_always_text() -> None:
 
 def test_name_keeps_what_is_known_only_later() -> None:
     text = "${{ batch }}/{x}_v${{ version | pad(3) }}${{ part }}.${{ ext }}"
-    assert render_name(text, NAMES) == "night/{{x}}_v{version:3}{part}.{ext}"
+    assert NamePlan(text).pattern(NAMES) == "night/{{x}}_v{version:3}{part}.{ext}"
 
 
 @pytest.mark.parametrize("expression", ["ext | upper", "part ~ 'x'", "ext | pad(3)", "version + 1",
                                         "'a' if part else 'b'", "version | int"])  # fmt: skip
 def test_what_is_known_only_later_cannot_be_computed_with(expression: str) -> None:
     with pytest.raises(TemplateProblem):
-        render_name(f"a${{{{ {expression} }}}}", NAMES)
+        NamePlan(f"a${{{{ {expression} }}}}").pattern(NAMES)
 
 
 def test_absent_value_is_an_error_unless_it_has_a_default() -> None:

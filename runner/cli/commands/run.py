@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from runner.cli.money import lane_bounds, lowest
-from runner.cli.options import BatchCommand, Flags, setting
+from runner.cli.options import BatchCommand, Flags, set_option, setting
 from runner.cli.times import duration, time_of_day
 
 _HELP = """Start a batch, or go on with it.
@@ -23,6 +23,7 @@ at once; neither cancels anything at Runway.
 
 @click.command("run", cls=BatchCommand, help=_HELP)
 @click.argument("file", type=click.Path(path_type=Path))
+@set_option
 @setting(
     "--max-credits",
     callback=lowest,
@@ -71,6 +72,12 @@ at once; neither cancels anything at Runway.
 )
 @click.option("--yes", is_flag=True, help="Do not ask; without a budget the worst case is the cap.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and stop.")
+@click.option(
+    "--refresh",
+    type=click.Choice(["stale"]),
+    help="Make stale jobs again, and those that consume what is made again.",
+)
+@click.option("--accept-stale", is_flag=True, help="Let jobs start on a parent that is stale.")
 @click.option("--take-over", is_flag=True, help="Take the batch from a run on another host.")
 @click.option("--emulator", is_flag=True, help="Run on a pretend Runway: nothing is spent.")
 @click.option(
@@ -82,14 +89,16 @@ at once; neither cancels anything at Runway.
 )
 @click.pass_obj
 def command(flags: Flags, /, file: Path, dry_run: bool, **options: Any) -> int:
-    from runner.cli.run_request import RunRequest
+    from runner.cli.run_request import RunRequest, wish_of
     from runner.cli.running import run_file
 
-    if dry_run:
-        from runner.cli.planning import plan_file
-
-        return asyncio.run(
-            plan_file(flags, file, emulator=options["emulator"], cap=options["max_credits"])
-        )
     request = RunRequest(file=file, **options)
+    if dry_run:
+        from runner.cli.planning import PlanRequest, plan_file
+
+        planned = PlanRequest(
+            file=file, sets=request.sets, emulator=request.emulator, run_cap=request.max_credits,
+            wish=wish_of(request),
+        )  # fmt: skip
+        return asyncio.run(plan_file(flags, planned))
     return asyncio.run(run_file(flags, request)).result.exit_code

@@ -1,0 +1,1 @@
+"""The catalogue against the types of the official SDK: what has drifted apart."""
