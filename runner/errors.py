@@ -67,7 +67,8 @@ class Problem:
     column: int = 0  # 1-based; 0 = unknown
     path: str = ""  # jobs[3].image_to_video.ratio
     rows: tuple[str, ...] = ()  # the first places of data it concerns: shots.csv:17
-    count: int = 1  # of how many jobs it is true in all; more than `rows` names
+    count: int = 1  # of how many rows or jobs it is true in all; more than `rows` names
+    is_note: bool = False  # of a warning: said of what is most likely meant
 
     @property
     def where(self) -> str:

@@ -22,7 +22,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRe
     if request.node.get_closest_marker("live"):
         return
     for name in list(os.environ):
-        if name.startswith(("RUNWAY_", "RUNWAYML_")):
+        if name.startswith(("RUNWAY_", "RUNWAYML_")) or name in {"COLUMNS", "LINES"}:
             monkeypatch.delenv(name)
 
 

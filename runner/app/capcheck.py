@@ -24,7 +24,7 @@ class CapCheck:
 
     @property
     def passes(self) -> bool:
-        """Whether the worst case passes the cap."""
+        """Whether the worst case exceeds the cap."""
         return self.used + self.worst > self.limit
 
 

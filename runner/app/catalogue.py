@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.core.catalog import DEFAULT, Catalog, ModelInfo, closest
+from runner.core.model_search import Match, search_models
 from runner.errors import UsageError
 from runner.manifest.catalog_file import load_catalog
 from runner.manifest.endpoint_schema import schema_file
+from runner.manifest.field_notes import field_notes
 from runner.manifest.schema import load_schema, schema_folder
 
 #: schemas that are not those of an endpoint
@@ -34,6 +36,28 @@ def list_models(name: str | None = None, endpoint: str | None = None) -> list[Mo
     if not found:
         raise _unknown_model(catalog, str(name), endpoint)
     return found
+
+
+def find_models(
+    name: str | None = None, endpoint: str | None = None
+) -> tuple[Sequence[Match], bool]:
+    """The models of a name; where nobody has it, those that it describes as a word.
+
+    Returns:
+        The models, and whether they were searched for.
+
+    Raises:
+        UsageError: no such endpoint, or nothing has the name or the word.
+    """
+    try:
+        return [Match(info=info) for info in list_models(name, endpoint)], False
+    except UsageError:
+        if name is None or load_catalog().endpoints_of(name):
+            raise
+        found = search_models(list_models(endpoint=endpoint), name, field_notes())
+        if not found:
+            raise
+        return found, True
 
 
 def _unknown_model(catalog: Catalog, name: str, endpoint: str | None) -> UsageError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.clock import Clock, SystemClock
@@ -29,6 +29,10 @@ class QuotaForecast:
     quota: DailyQuota
     starting: int  # jobs that a run would send
     last_start: datetime | None  # of the last of them; None: the quota holds none of them up
+
+    @property
+    def name(self) -> str:
+        return f"quota:{self.quota.lane}"
 
     @property
     def within_a_day(self) -> int | None:
@@ -65,7 +69,9 @@ class Forecast:
     quotas: Sequence[QuotaForecast]  # of every model of the plan with a daily limit
     slots: Mapping[str, LaneSlots]  # of the lanes that start and that the account lists
     total_slots: int | None  # a bound of the manifest on all tasks at Runway
-    outlook: Outlook
+    outlook: Outlook  # in the next 24 hours
+    at_once: Outlook  # now, before anything has left the windows of the last 24 hours
+    room_at: datetime | None = None  # when more may start than now, as far as that is known
 
     def quota(self, lane: str) -> QuotaForecast | None:
         return next((found for found in self.quotas if found.quota.lane == lane), None)
@@ -85,7 +91,7 @@ async def forecast(
         clock: tells what is past.
     """
     now = (clock or SystemClock()).now()
-    return foresee(
+    found = foresee(
         plan,
         caps=caps_of(project, run_cap=run_cap),
         bounds=bounds_of(project, {}),
@@ -93,6 +99,9 @@ async def forecast(
         parents=lambda: project.expander().template_parents(),
         now=now,
     )
+    if found.at_once.tight[:1] == ("day",) and project.state.is_file():
+        return replace(found, room_at=await _room_under_day(project, plan, found))
+    return found
 
 
 def foresee(
@@ -104,6 +113,7 @@ def foresee(
     checks = check_caps(plan, caps, used)
     quotas = list(_quotas(plan, standing, now))
     spendable = _spendable(standing.balance, caps.keep_balance)
+    at_once = outlook(plan, list(_limits(checks, spendable, quotas, at_once=True)), parents)
     return Forecast(
         now=now,
         caps=checks,
@@ -114,6 +124,8 @@ def foresee(
         slots=_slots(plan, standing.reading, bounds),
         total_slots=bounds.total,
         outlook=outlook(plan, list(_limits(checks, spendable, quotas)), parents),
+        at_once=at_once,
+        room_at=next((q.quota.frees_at for q in quotas if at_once.tight[:1] == (q.name,)), None),
     )
 
 
@@ -122,6 +134,16 @@ async def _standing(project: Project, fresh: Reading | None, now: datetime) -> S
         return without_history(fresh, now)
     async with await StateReader.read(project.state) as reader:
         return await reader.standing(project.service, now=now, fresh=fresh)
+
+
+async def _room_under_day(project: Project, plan: Plan, found: Forecast) -> datetime | None:
+    """When the cap of a day has room for one job more than now; None: nobody knows."""
+    [cap] = [cap for cap in found.caps if cap.name == "day"]
+    prices = [-(-row.worst // row.starting) for row in plan.rows if row.starting and row.worst]
+    price = min(prices)  # something costs, or no cap would be tight
+    wanted = (max(0, cap.limit - cap.used) // price + 1) * price
+    async with await StateReader.read(project.state) as reader:
+        return await reader.room_at(project.service, cap.limit, wanted, now=found.now)
 
 
 def _spendable(balance: int | None, kept: int | None) -> int | None:
@@ -137,12 +159,14 @@ def _quotas(plan: Plan, standing: Standing, now: datetime) -> Iterator[QuotaFore
 
 
 def _limits(
-    caps: Sequence[CapCheck], spendable: int | None, quotas: Sequence[QuotaForecast]
-) -> Iterator[Limit]:
+    caps: Sequence[CapCheck], spendable: int | None, quotas: Sequence[QuotaForecast], *,
+    at_once: bool = False,
+) -> Iterator[Limit]:  # fmt: skip
+    """Of the next 24 hours, or of this moment."""
     for cap in caps:
         kind, _, name = cap.name.partition(":")
         # what counts under the cap of a day has left it 24 hours from now
-        used = 0 if kind == "day" else cap.used
+        used = 0 if kind == "day" and not at_once else cap.used
         yield Limit(
             name=cap.name,
             room=max(0, cap.limit - used),
@@ -152,9 +176,9 @@ def _limits(
     if spendable is not None:
         yield Limit(name="balance", room=spendable)
     for found in quotas:
-        if found.within_a_day is not None:
-            lane = found.quota.lane
-            yield Limit(name=f"quota:{lane}", room=found.within_a_day, is_quota=True, lane=lane)
+        room = found.quota.left if at_once else found.within_a_day
+        if room is not None:
+            yield Limit(name=found.name, room=room, is_quota=True, lane=found.quota.lane)
 
 
 def _slots(plan: Plan, reading: Reading | None, bounds: Bounds) -> Mapping[str, LaneSlots]:

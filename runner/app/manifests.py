@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from runner.core.catalog import Catalog
 from runner.errors import UsageError
-from runner.manifest.direct import bare_manifest, direct_manifest, is_table
+from runner.manifest.direct import bare_manifest, direct_manifest, is_table, refuse_files
 from runner.manifest.load import load_manifest
 from runner.manifest.model import Manifest
 
@@ -36,7 +36,8 @@ def open_manifest(path: Path, sets: Mapping[str, str], catalog: Catalog) -> Mani
         stdin = piped(path)
         kind = "csv" if stdin is None else _kind(stdin)
         return direct_manifest(None if stdin else path, sets, catalog, kind=kind)
-    if sets:
+    refuse_files(path)
+    if sets and (is_yaml(path) or path.exists()):
         name = next(iter(sets))
         raise UsageError(
             f"`--set {name}=…` belongs to a table, `{path}` is a manifest",

@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 from runner.errors import AccountError, PermanentApiError, UsageError
+from runner.manifest.direct import is_table
 from runner.ports import TaskApi
 from runner.settings import Settings, key_mark, key_matches
 from runner.store.store import JobStore
@@ -16,8 +17,19 @@ def check_manifest(batch: str, known: Path, ours: Path) -> None:
     if known != ours and known.is_file():
         raise UsageError(
             f"batch `{batch}` of this state file belongs to {known}",
-            hint="give one of them another `name:`, or use another state file with `--state`",
+            hint=_keeps(known, ours),
         )
+
+
+def _keeps(known: Path, ours: Path) -> str:
+    """How what was made is kept; the other ways make and pay everything anew."""
+    anew = "another `name:` or `--state` makes and pays everything anew"
+    if is_table(known) and not is_table(ours):
+        return (
+            f"to keep what was made, move `{known.name}` into a folder and name it there in"
+            f" `foreach`; {anew}"
+        )
+    return f"to keep what was made, run that file, or put this one in its place; {anew}"
 
 
 def check_writable(folder: Path) -> None:

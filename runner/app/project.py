@@ -23,6 +23,7 @@ from runner.settings import Settings, state_path
 from .capcheck import named
 from .manifests import open_manifest, piped
 
+_MANIFEST = "the manifest"
 #: of a run's cap; a source in back-ticks is its own place, others are where the cap's key stands
 _RUN_SOURCES = ("`max_credits_per_run` of the policy", "`--max-credits`")
 
@@ -104,9 +105,15 @@ def cap_sources(project: Project, *, run_cap: int | None = None) -> Mapping[str,
     policy = named(_caps(project.policy.budget, project.policy.max_credits_per_run))
     found = {}
     for name, limit in named(caps_of(project, run_cap=run_cap)).items():
-        ours = _RUN_SOURCES if name == "run" else ("the policy", "the manifest")
+        ours = _RUN_SOURCES if name == "run" else ("the policy", _MANIFEST)
         found[name] = ours[0] if policy.get(name) == limit else ours[1]
+    if found.get("batch") == _MANIFEST and _is_one_number(project.manifest.budget):
+        found["batch"] = "`budget` in the manifest"  # where a number is the whole of it
     return found
+
+
+def _is_one_number(budget: BudgetSpec) -> bool:
+    return budget == BudgetSpec(credits=budget.credits)
 
 
 def _caps(budget: BudgetSpec, run: int | None) -> Caps:

@@ -40,6 +40,7 @@ from .live import LiveRun
 from .planning import plan_project, plan_with
 from .preflight import check_key, check_manifest, check_writable
 from .project import Project
+from .reached import up_to_date
 from .run_rules import RunOptions, policies_of, rules_of
 from .start_check import refuse_start
 from .toolbox import Workplace, open_tools
@@ -167,6 +168,7 @@ class _Run:
                 reasons = await self._work(store, tools, live, planned, run_cap)
         else:
             await live.apply(planned, run_cap)
+        reasons = await up_to_date(store, batch, reasons)
         summary = await summary_of(store, batch)
         reasons += work_left(summary)
         if not reasons:

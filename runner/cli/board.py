@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runner.core.credits import format_credits
 from runner.core.job import ACTIVE, AT_RUNWAY, Job, JobStatus
 from runner.core.plan import Plan
 from runner.core.summary import LaneSum
+
+from .show_status import orphan_words
 
 _LOST = frozenset({JobStatus.FAILED, JobStatus.SKIPPED})
 _RESTING = frozenset({JobStatus.HELD, JobStatus.CANCELLED})  # until a person says otherwise
@@ -50,11 +52,13 @@ class Board:
         self._counts: Counter[tuple[str, JobStatus]] = Counter()
         self.spent = 0  # credits
         self.reserved = 0  # credits, in doubt included
+        #: jobs that are no longer in the manifest; they are not counted among those to make
+        self.orphans: Mapping[JobStatus, int] = {}
         self.cap: int | None = None  # credits; the lowest that applies to the whole run
 
     def begin(self, plan: Plan, cap: int | None) -> None:
         """The batch as the run finds it."""
-        self.cap = cap
+        self.cap, self.orphans = cap, plan.orphans
         self._live = {
             job.id: _Seen(job.lane, job.status, job.hold, job.charged) for job in plan.under_way
         }
@@ -102,6 +106,15 @@ class Board:
     def count(self, *statuses: JobStatus) -> int:
         return sum(n for (_, status), n in self._counts.items() if status in statuses)
 
+    @property
+    def wanted(self) -> int:
+        """Jobs of the manifest."""
+        return self.jobs - sum(self.orphans.values())
+
+    def count_wanted(self, *statuses: JobStatus) -> int:
+        """Without those that are no longer in the manifest."""
+        return self.count(*statuses) - sum(self.orphans.get(status, 0) for status in statuses)
+
     def statuses(self) -> dict[JobStatus, int]:
         """Jobs by status; a status that no job has is left out."""
         found: Counter[JobStatus] = Counter()
@@ -112,7 +125,7 @@ class Board:
     @property
     def settled(self) -> int:
         """Jobs that this run will not change any more."""
-        return self.count(JobStatus.DONE, JobStatus.IN_DOUBT, *_LOST, *_RESTING)
+        return self.count_wanted(JobStatus.DONE, JobStatus.IN_DOUBT, *_LOST, *_RESTING)
 
     def lanes(self) -> list[LaneCount]:
         """In the order in which the lanes appeared."""
@@ -146,14 +159,16 @@ class Board:
     def line(self) -> str:
         """All numbers in one line."""
         counts = {
-            "running": self.count(JobStatus.RUNNING),
-            "queued": self.count(*_QUEUED),
-            "downloading": self.count(JobStatus.DOWNLOADING),
-            "waiting": self.count(JobStatus.PENDING),
-            "failed": self.count(*_LOST),
-            "in doubt": self.count(JobStatus.IN_DOUBT),
-            "held": self.count(JobStatus.HELD),
-            "cancelled": self.count(JobStatus.CANCELLED),
+            "running": self.count_wanted(JobStatus.RUNNING),
+            "queued": self.count_wanted(*_QUEUED),
+            "downloading": self.count_wanted(JobStatus.DOWNLOADING),
+            "waiting": self.count_wanted(JobStatus.PENDING),
+            "failed": self.count_wanted(*_LOST),
+            "in doubt": self.count_wanted(JobStatus.IN_DOUBT),
+            "held": self.count_wanted(JobStatus.HELD),
+            "cancelled": self.count_wanted(JobStatus.CANCELLED),
         }
         some = "".join(f", {number} {word}" for word, number in counts.items() if number)
-        return f"{self.count(JobStatus.DONE)} of {self.jobs} done{some}; {self.money()}"
+        gone = f", {orphan_words(self.orphans)}" if self.orphans else ""
+        done = self.count_wanted(JobStatus.DONE)
+        return f"{done} of {self.wanted} done{some}{gone}; {self.money()}"

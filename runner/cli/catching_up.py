@@ -27,6 +27,7 @@ async def keep_up(board: Board, state: Path, batch: str, *, clock: Clock) -> Non
         with suppress(StoreError):  # it is the run that has to say so
             async with await StateReader.read(state) as reader:
                 # an event is on disk a moment before the board hears of it: so look twice
+                board.orphans = await reader.orphans(batch)
                 is_behind = board.jobs > 0 and await reader.counts(batch) != board.statuses()
                 if is_behind and was_behind:
                     board.correct(await reader.lane_sums(batch))

@@ -46,6 +46,8 @@ _CHOICES = (
     ("duration", "text_to_video", "gen4.5"),
     ("promptText", "text_to_image", "gen4_image"),
 )
+_SPEECH = ("text_to_speech", "eleven_multilingual_v2")
+_VOICES = frozenset({"voice", "speaker", "voiceid", "presetid", "voicename"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +60,7 @@ class Guess:
     mapped: Mapping[str, str] = field(default_factory=dict)  # field: its column
     unused: tuple[str, ...] = ()
     key: str | None = None  # None: no column names a row
+    voice: str | None = None  # the column that names one of the model's voices
     first: Mapping[str, Json] = field(default_factory=dict)  # the first row
 
 
@@ -78,8 +81,10 @@ def guess(table: Table, catalog: Catalog) -> Guess | None:
         for name in info.fields
         if name not in filled and (column := _column(name, columns))
     }
+    voice = _voice(columns, rows) if "presetId" in str(info.fields.get("voice")) else None
+    filled = [name for name in filled if name != voice]
     key = _key(columns, rows, info, mapped)
-    used = {*filled, *mapped.values(), key}
+    used = {*filled, *mapped.values(), key, voice}
     return Guess(
         info=info,
         model_in_rows="model" in filled,
@@ -87,6 +92,7 @@ def guess(table: Table, catalog: Catalog) -> Guess | None:
         mapped=mapped,
         unused=tuple(name for name in columns if name not in used),
         key=key,
+        voice=voice,
         first=rows[0] if rows else {},
     )
 
@@ -100,10 +106,19 @@ def _info(
     known = [info for info in infos if info is not None]
     if known:
         return min(known, key=lambda info: _lacking(info, columns))
+    if _voice(columns, rows) and _column("promptText", columns):
+        return catalog.find(*_SPEECH)
     for name, endpoint, model in _CHOICES:
         if _column(name, columns):
             return catalog.find(endpoint, model)
     return None
+
+
+def _voice(columns: Sequence[str], rows: Sequence[Mapping[str, Json]]) -> str | None:
+    """The column that names voices; a column of recordings names none."""
+    voice = next((name for name in columns if _plain(name) in _VOICES), None)
+    texts = _texts(voice, rows) if voice is not None else ()
+    return voice if any(text and not re.search(r"[/.{]", text) for text in texts) else None
 
 
 def _lacking(info: ModelInfo, columns: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from runner.core.summary import jobs_word
 from runner.errors import UsageError
 
 from .output import Output
+from .plan_notes import stale_words
 
 #: asks a yes-or-no question at the terminal
 Ask = Callable[[str], bool]
@@ -46,6 +47,8 @@ def agree(plan: Plan, purse: Purse, out: Output, ask: Ask) -> int | None:
         require_budget=purse.require_budget,
     )
     out.say(cost_line(plan))
+    if plan.stale:
+        out.say(f"stale: {stale_words(plan.stale)}")
     if spending.consent is Consent.REFUSED:
         raise UsageError(spending.message, hint=spending.hint)
     if spending.consent is Consent.ASK:
@@ -58,7 +61,7 @@ def agree(plan: Plan, purse: Purse, out: Output, ask: Ask) -> int | None:
 def show_warnings(out: Output, plan: Plan) -> None:
     """What is odd about the manifest, said before anybody is asked to spend."""
     if not out.json and not out.quiet:
-        out.problems("warning", plan.warnings)
+        out.problems("warning", [each for each in plan.warnings if not each.is_note])
 
 
 def _ask(spending: Spending, worst: int, ask: Ask) -> None:

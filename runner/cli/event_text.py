@@ -33,7 +33,7 @@ from runner.core.events import (
     TaskAccepted,
     TaskSucceeded,
 )
-from runner.core.job import Job
+from runner.core.job import ACTIVE, Job
 
 #: said even where only trouble is said
 TROUBLE = (GaveUp, SubmitUnknown, Skipped, PollSuspended, Held)
@@ -85,9 +85,32 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def event_line(job: Job, event: Event, *, dated: bool = False) -> str:
-    """`12:00:03 done hero-t2 (quickstart/hero-t2.png, 8 cr ($0.08))`, in local time."""
-    word, detail = _words(job, event)
+class EventLines:
+    """Lines of events in their order, with what each attempt of a job has cost."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, int] = {}  # credits of earlier attempts, of jobs under way
+
+    def line(self, job: Job, event: Event, *, dated: bool = False) -> str:
+        """As `event_line` has it."""
+        if isinstance(event, SubmitStarted):
+            self._before[job.id] = job.charged
+        text = event_line(job, event, before=self._before.get(job.id), dated=dated)
+        if job.status not in ACTIVE:
+            self._before.pop(job.id, None)
+        return text
+
+
+def event_line(job: Job, event: Event, *, before: int | None = None, dated: bool = False) -> str:
+    """`12:00:03 done hero-t2 (quickstart/hero-t2.png, 8 cr ($0.08))`, in local time.
+
+    Args:
+        job: after the event.
+        event: what happened.
+        before: credits of the attempts before this one; None: nobody knows.
+        dated: with the day.
+    """
+    word, detail = _words(job, event, before)
     day = f"{event.at.astimezone():%Y-%m-%d} " if dated else ""
     return f"{day}{clock_time(event.at)} {word} {job.id}" + (f" ({detail})" if detail else "")
 
@@ -103,7 +126,17 @@ def _until(at: datetime, now: datetime) -> str:
     return clock_time(at) if is_soon else f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
-def _words(job: Job, event: Event) -> tuple[str, str]:
+def _cost(job: Job, before: int | None) -> str:
+    """`50 cr ($0.50)`, of a later attempt `50 cr ($0.50), 100 cr ($1.00) in all`."""
+    in_all = format_credits(job.charged)
+    if job.attempt <= 1 or before == 0:
+        return in_all
+    if before is None:
+        return f"{in_all} in all"
+    return f"{format_credits(job.charged - before)}, {in_all} in all"
+
+
+def _words(job: Job, event: Event, before: int | None) -> tuple[str, str]:
     match event:
         case TaskAccepted():
             return "sent", f"{job.lane}, task {event.task_id}, up to {format_credits(job.hold)}"
@@ -115,8 +148,7 @@ def _words(job: Job, event: Event) -> tuple[str, str]:
             )
         case Downloaded():
             files = ", ".join(output.path for output in job.outputs)
-            in_all = " over all attempts" if job.attempt > 1 else ""
-            return "done", f"{files}, {format_credits(job.charged)}{in_all}"
+            return "done", f"{files}, {_cost(job, before)}"
         case RetryScheduled() | SubmitRefused():
             until = _until(event.not_before, event.at)
             return "again", f"not before {until}: {event.code}: {event.reason}"

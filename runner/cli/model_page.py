@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,12 +15,14 @@ from runner.manifest.endpoint_schema import published_schema
 from runner.manifest.field_notes import field_notes
 from runner.manifest.words import expected, listed
 
-from .output import Output
+from .output import Output, page_width
 from .price_words import input_words, rule_words
+from .wrapping import wrapped
 
 #: a page is not wider, also on a wide terminal
 WIDEST = 100
 _INDENT = "  "
+_NO_PRICE = "not published: set `max_credits`; Runway tells the price when the job is sent"
 
 
 def page_json(info: ModelInfo, sources: Mapping[str, str]) -> dict[str, Any]:
@@ -53,16 +54,16 @@ def _show_page(info: ModelInfo, sources: Mapping[str, str], out: Output) -> None
     name = info.endpoint if info.model == DEFAULT else f"{info.model} at {info.endpoint}"
     out.data(f"{name}: makes {'what it is built for' if info.media == 'any' else info.media}")
     for text in _status(info):
-        _paragraph(out, text, indent=_INDENT)
+        paragraph(out, text, indent=_INDENT)
     out.data()
-    out.table(("!field", "takes", "meaning"), _field_rows(info), most=WIDEST)
+    out.table(("!field", "takes", "meaning"), _field_rows(info), most=page_cells())
     out.data(f"{_INDENT}* needed")
     for title, texts in _sections(info, sources):
         if texts:
             out.data()
             out.data(title)
         for text in texts:
-            _paragraph(out, text, indent=_INDENT)
+            paragraph(out, text, indent=_INDENT)
     out.data()
     out.data("example")
     for line in example_lines(info):
@@ -117,7 +118,7 @@ def _sections(info: ModelInfo, sources: Mapping[str, str]) -> Iterator[tuple[str
 
 def _price(info: ModelInfo) -> Iterator[str]:
     price = info.price
-    yield price.formula or "not published: a job needs `max_credits`"
+    yield price.formula or _NO_PRICE
     if price.note:
         yield price.note
     if price.as_of:
@@ -133,7 +134,10 @@ def example_lines(info: ModelInfo) -> list[str]:
     """A job of a manifest, as YAML."""
     body = {info.endpoint: example_body(info)}
     text = yaml.safe_dump(
-        [{"id": _job_id(info), **body}], sort_keys=False, allow_unicode=True, width=WIDEST
+        [{"id": _job_id(info), **body}],
+        sort_keys=False,
+        allow_unicode=True,
+        width=page_cells() - len(_INDENT),
     )
     return text.splitlines()
 
@@ -147,6 +151,13 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _paragraph(out: Output, text: str, *, indent: str) -> None:
-    for line in textwrap.wrap(text, WIDEST - len(indent), break_long_words=False):
+def page_cells() -> int:
+    """Cells of a line: as many as the terminal has, but not more than can be read well."""
+    return min(page_width(), WIDEST)
+
+
+def paragraph(out: Output, text: str, *, indent: str = "", hanging: int = 0) -> None:
+    """Text in lines of the page; `hanging` blanks go before every line but the first."""
+    lines = wrapped(text, page_cells() - len(indent), indent=hanging)
+    for line in lines:
         out.data(indent + line)

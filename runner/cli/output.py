@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 VERSION = 1
 #: a table in a pipe is never cut to the width of a terminal
 WIDE = 1000
-#: cells of an excerpt in a pipe
-PIPED = 100
-#: cells of a page that is made for reading, in a pipe
+#: cells of a page that is made for reading, and of an excerpt, in a pipe
 PAGE = 80
 #: nothing can be read in less
 NARROWEST = 40
@@ -166,9 +164,14 @@ class Output:
         _write(sys.stdout, _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], plain))
 
     def _labelled(self, label: str, colour: str, message: str) -> None:
+        from .wrapping import wrapped
+
+        text = f"{label}: {clean(local_times(message))}"
+        first, *others = wrapped(text, _talk_width(), indent=2) if _is_talk_narrow() else [text]
         if _is_colourful(sys.stderr):
-            label = click.style(label, fg=colour, bold=True)
-        _write(sys.stderr, f"{label}: {clean(local_times(message))}")
+            first = first.replace(label, click.style(label, fg=colour, bold=True), 1)
+        for line in (first, *others):
+            _write(sys.stderr, line)
 
 
 def table_lines(
@@ -182,42 +185,44 @@ def table_lines(
         rows: the cells.
         most: cells of a line at most, also in a pipe.
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from .tables import columns_of, lines_of
 
-    is_narrow = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    console = Console(file=sys.stdout, width=None if is_narrow else most, highlight=False)
-    console.width = min(console.width, most)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for header in headers:
-        name = header.lstrip(">!")
-        marks = header.removesuffix(name)
-        justify, whole = ("right" if ">" in marks else "left"), "!" in marks
-        table.add_column(name, justify=justify, overflow="fold", no_wrap=whole)  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*(Text(clean(cell)) for cell in row))
-    with console.capture() as captured:
-        console.print(table)
-    return [line.rstrip() for line in captured.get().splitlines()]
+    width = min(known_width() or most, most)
+    cells = [[clean(cell) for cell in row] for row in rows]
+    header, lines = lines_of(columns_of(headers, cells), width)
+    return [*(_bold(line, sys.stdout) for line in header), *lines]
+
+
+def known_width() -> int | None:
+    """Cells of a line on stdout: `COLUMNS`, else the terminal's; None in a pipe."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
+        return max(NARROWEST, shutil.get_terminal_size((PAGE, 24)).columns)
+    return None
 
 
 def page_width() -> int:
     """Cells of a page that is made for reading: `COLUMNS`, else the terminal's, else PAGE."""
-    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit():
-        return max(NARROWEST, shutil.get_terminal_size((PAGE, 24)).columns)
-    return PAGE
+    return known_width() or PAGE
 
 
 def _talk_width() -> int:
-    """Cells of a line on stderr: the setting `COLUMNS`, else the terminal's, else enough."""
-    if sys.stderr.isatty() or os.environ.get("COLUMNS", "").isdigit():
-        return shutil.get_terminal_size((PIPED, 24)).columns
-    return PIPED
+    """Cells of a line on stderr: the setting `COLUMNS`, else the terminal's, else PAGE."""
+    if _is_talk_narrow():
+        return shutil.get_terminal_size((PAGE, 24)).columns
+    return PAGE
+
+
+def _is_talk_narrow() -> bool:
+    """Whether a long line on stderr would be broken anywhere; in a pipe it stays whole."""
+    return sys.stderr.isatty() or os.environ.get("COLUMNS", "").isdigit()
 
 
 def _is_colourful(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _bold(text: str, stream: TextIO) -> str:
+    return click.style(text, bold=True) if _is_colourful(stream) else text
 
 
 def _painted(text: str, colour: str | None, stream: TextIO) -> str:

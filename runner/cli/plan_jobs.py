@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.core.credits import format_credits
@@ -11,12 +11,17 @@ from runner.core.plan import PlanEntry
 from runner.core.plan_reason import reason_of
 from runner.errors import RunnerError
 
-from .output import VERSION, Output
+from .output import VERSION, WIDE, Output, known_width
 from .plan_json import entry_json
 from .show_problems import errors_json
+from .wrapping import wrapped
 
 #: jobs that are told at once
 PAGE = 500
+#: cells in which a reason can be read
+_LEAST_WHY = 16
+#: of the lines of a job that has no room for columns
+_INDENT = 4
 _HEADERS = ("job", "what", "model", "at worst", "why")
 
 
@@ -34,7 +39,7 @@ async def list_jobs(entries: AsyncIterator[PlanEntry], out: Output) -> None:
             max(width, *map(len, cells))
             for width, cells in zip(widths, zip(*rows, strict=True), strict=True)
         ]
-        if not out.lines(_line(row, widths) for row in rows):
+        if not out.lines(line for row in rows for line in _lines(row, widths)):
             return
         rows = []
 
@@ -84,7 +89,13 @@ def _row(entry: PlanEntry) -> Sequence[str]:
     return spec.id, word, spec.model or spec.endpoint, cost, reason_of(entry)
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+def _lines(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """One line in a pipe; where the page is narrower, the reason goes on below itself."""
     *cells, cost, why = row
     padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
-    return "  ".join([*padded, cost.rjust(widths[-2]), why])
+    head = "  ".join([*padded, cost.rjust(widths[-2]), ""])
+    width = known_width() or WIDE
+    if width - len(head) < min(_LEAST_WHY, len(why)):
+        return iter(wrapped(f"{'  '.join([*cells, cost])}  {why}", width, indent=_INDENT))
+    first, *others = wrapped(why, max(_LEAST_WHY, width - len(head)))
+    return iter([head + first, *(" " * len(head) + line for line in others)])

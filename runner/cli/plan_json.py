@@ -111,6 +111,8 @@ def _limits_json(forecast: Forecast) -> dict[str, Any]:
         ],
         "tonight": {
             "jobs": outlook.jobs,
+            "now": forecast.at_once.jobs,
+            "room_at": iso(forecast.room_at),
             "expected": outlook.expected,
             "of": outlook.starting,
             "limits": list(outlook.tight),

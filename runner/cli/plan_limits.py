@@ -41,7 +41,7 @@ def limit_remarks(plan: Plan, forecast: Forecast) -> Iterator[Remark]:
 
 def _cap(cap: CapCheck, outlook: Outlook) -> Remark:
     used = f", {format_credits(cap.used)} used" if cap.used else ""
-    verdict = "the worst case passes it" if cap.passes else "holds"
+    verdict = "the worst case exceeds it" if cap.passes else "holds"
     if cap.passes:
         verdict += _fitting(outlook, cap.name)
     text = f"{cap_words(cap.name)}: {format_credits(cap.limit)}{used}: {verdict}"
@@ -62,9 +62,9 @@ def _balance(forecast: Forecast) -> Remark:
         text = "not looked at: `--account` reads balance, slots and quotas for free"
         return Remark(label="account", text=text)
     age = forecast.now - standing.reading.asked_at
-    parts = [format_credits(standing.reading.organization.credit_balance), f"read {ago(age)}"]
+    parts = [f"{format_credits(standing.reading.organization.credit_balance)} when read {ago(age)}"]
     if standing.unread:
-        parts.append(f"{format_credits(standing.unread)} asked for since")
+        parts.append(f"less {format_credits(standing.unread)} for jobs sent since then")
     if forecast.kept:
         parts.append(f"{format_credits(forecast.kept)} to be kept")
     few = _fitting(forecast.outlook, "balance")
@@ -94,15 +94,36 @@ def _quota(found: QuotaForecast) -> Remark:
 
 
 def _tonight(forecast: Forecast) -> Remark:
-    """What can start in the next 24 hours, and what allows no more."""
-    outlook = forecast.outlook
+    """What can start now and in the next 24 hours, and what allows no more."""
+    outlook, at_once = forecast.outlook, forecast.at_once
+    if at_once.jobs < outlook.jobs:
+        return Remark(label="tonight", text=_in_parts(forecast), colour="yellow")
     if not outlook.tight:
         known = "" if forecast.standing.reading else ", as far as the caps go"
         which = "the job" if outlook.starting == 1 else f"all {jobs_word(outlook.starting)}"
         return Remark(label="tonight", text=f"{which} can start{known}", colour="green")
-    some = f"about {outlook.jobs:,}" if outlook.jobs else "none"
-    text = f"{some} of {jobs_word(outlook.starting)}"
-    if outlook.expected != outlook.jobs:
-        text += f", {outlook.expected:,} at expected prices"
+    text = f"{_some(outlook.jobs)} of {jobs_word(outlook.starting)}{_at_expected(outlook)}"
     text += f": {limit_words(outlook.tight[0])} allows no more"
     return Remark(label="tonight", text=text, colour="yellow")
+
+
+def _in_parts(forecast: Forecast) -> str:
+    """`now none of 5 jobs, more from 2026-01-02 21:42; within 24 h about 3: the cap …`."""
+    outlook, at_once = forecast.outlook, forecast.at_once
+    text = f"now {_some(at_once.jobs)} of {jobs_word(outlook.starting)}"
+    if forecast.room_at is not None:
+        text += f", more from {local_time(forecast.room_at)}"
+    later = _some(outlook.jobs) if outlook.tight else "all"
+    tightest = (outlook.tight or at_once.tight)[0]
+    text += f"; within 24 h {later}{_at_expected(outlook)}"
+    return f"{text}: {limit_words(tightest)} allows no more" + ("" if outlook.tight else " now")
+
+
+def _some(jobs: int) -> str:
+    return f"about {jobs:,}" if jobs else "none"
+
+
+def _at_expected(outlook: Outlook) -> str:
+    if outlook.expected == outlook.jobs:
+        return ""
+    return f", {outlook.expected:,} at expected prices"

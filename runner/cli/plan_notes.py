@@ -68,10 +68,14 @@ def _costly(plan: Plan) -> Iterator[Remark]:
     if found := plan.refreshed:
         text = f"{_named(found)}: stale, {format_credits(found.credits)}"
         yield Remark(label="again", text=text)
-    if found := plan.stale:
-        price = format_credits(found.credits)
-        text = f"{_named(found)}: kept as made; `run --refresh stale` would cost {price}"
-        yield Remark(label="stale", text=text, colour="yellow")
+    if plan.stale:
+        yield Remark(label="stale", text=stale_words(plan.stale), colour="yellow")
+
+
+def stale_words(stale: Listing) -> str:
+    """`hero, wide: kept as made; `run --refresh stale` would cost 16 cr ($0.16)`."""
+    price = format_credits(stale.credits)
+    return f"{_named(stale)}: kept as made; `run --refresh stale` would cost {price}"
 
 
 def _waiting(plan: Plan) -> Iterator[Remark]:

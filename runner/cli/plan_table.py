@@ -16,6 +16,7 @@ from runner.core.credits import format_credits
 from runner.core.plan import Plan, PlanRow
 
 from .output import Output, page_width
+from .tables import columns_of, gaps
 
 #: rows of a table; `--json` has all of them
 MOST_ROWS = 60
@@ -25,7 +26,6 @@ MOST_MODELS = 2
 _LONG = 32
 #: below so many cells a page has no room for models beside templates
 _NARROW = 72
-_GAP = 2  # cells between two columns
 _NONE = "-"
 
 #: headers and cells
@@ -86,7 +86,7 @@ def show_tables(plan: Plan, forecast: Forecast, out: Output) -> None:
     if templates:
         moneys = _moneys(templates.values())
         tables = [_template_table(templates, money) for money in moneys]
-        if page_width() < _NARROW:
+        if page_width() < _NARROW or _least_width(tables[-1]) > page_width():
             tables.append(_without_models(tables[-1]))
         _show(tables, out)
         _say_hidden(templates, "templates", out)
@@ -148,18 +148,16 @@ def _show(tables: Sequence[Table], out: Output) -> None:
 
 
 def _width(table: Table) -> int:
-    from rich.cells import cell_len
+    """Cells of a table whose long names are folded."""
+    columns = columns_of(*table)
+    wanted = (each.widest if each.is_whole else min(each.widest, _LONG) for each in columns)
+    return sum(wanted) + gaps(columns)
 
-    headers, rows = table
-    columns = zip(headers, *rows, strict=True)
-    widths = [
-        max(cell_len(text) for text in (header.lstrip(">!"), *cells)) for header, *cells in columns
-    ]
-    known = (
-        width if "!" in header else min(width, _LONG)
-        for header, width in zip(headers, widths, strict=True)
-    )
-    return sum(known) + _GAP * (len(widths) - 1)
+
+def _least_width(table: Table) -> int:
+    """Cells of a table in which no word is broken."""
+    columns = columns_of(*table)
+    return sum(min(each.narrowest, _LONG) for each in columns) + gaps(columns)
 
 
 # the tables

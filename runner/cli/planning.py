@@ -24,6 +24,7 @@ from .output import Output
 from .places import emulator_home, emulator_settings
 from .plan_jobs import list_jobs, stream_json
 from .plan_json import plan_json
+from .show_notes import show_notes
 from .show_plan import show_plan
 from .show_run import reason_errors
 
@@ -60,7 +61,7 @@ async def plan_file(flags: Flags, request: PlanRequest) -> int:
             return await stream_json(data, plan_entries(project, plan), out, errors) or failed
         out.envelope("plan", data, ok=not reasons, errors=errors)
         return failed
-    out.problems("warning", [] if out.quiet else plan.warnings)
+    show_notes(out, plan.warnings)
     if request.jobs:
         await list_jobs(plan_entries(project, plan), out)
         out.data()
@@ -88,7 +89,7 @@ def _passed(caps: Sequence[CapCheck]) -> list[Reason]:
     return [
         Reason(
             exit_code=CapReached.exit_code,
-            message=f"the worst case passes the cap of {cap_words(cap.name)}",
+            message=f"the worst case exceeds the cap of {cap_words(cap.name)}",
             hint="raise the cap, or make fewer or smaller jobs",
         )
         for cap in caps

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from heapq import nsmallest
 from typing import Any
 
 from runner.errors import Problem
@@ -24,6 +24,7 @@ MOST_ROWS = 4
 FEW = 3
 
 _YAML = (".yaml", ".yml")
+_LAST_NUMBER = re.compile(r"(?<=[:!])\d{1,18}$")
 _VALUE = re.compile(r"`[^`]*`|\d[\d.,]*")
 
 
@@ -61,9 +62,28 @@ def _groups(alike: Iterable[list[Problem]]) -> Iterator[Problem]:
         if len(members) == 1 or (len(members) <= FEW and not any(map(_rows, members))):
             yield from members
         else:
-            rows = (row for member in members for row in _rows(member))
-            count = sum(member.count for member in members)
-            yield replace(members[0], rows=tuple(islice(rows, MOST_ROWS + 1)), count=count)
+            members.sort(key=lambda member: min(map(_in_order, _rows(member)), default=("", 0)))
+            yield replace(members[0], rows=_first_rows(members), count=_count(members))
+
+
+def _first_rows(members: Sequence[Problem]) -> tuple[str, ...]:
+    """In the order of their files."""
+    rows = {row for member in members for row in _rows(member)}
+    return tuple(nsmallest(MOST_ROWS + 1, rows, key=_in_order))
+
+
+def _count(members: Sequence[Problem]) -> int:
+    """Different rows, as long as all are known; one may be wrong in several ways."""
+    rows = [_rows(member) for member in members]
+    if all(len(known) == member.count for known, member in zip(rows, members, strict=True)):
+        return len({row for known in rows for row in known})
+    return sum(member.count for member in members)
+
+
+def _in_order(row: str) -> tuple[str, int]:
+    """`shots.csv:9` before `shots.csv:10`."""
+    number = _LAST_NUMBER.search(row)
+    return (row, 0) if number is None else (row[: number.start()], int(number[0]))
 
 
 def _rows(problem: Problem) -> tuple[str, ...]:

@@ -9,21 +9,21 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from runner.clock import Clock
 from runner.core.commands import Wait
-from runner.core.events import Event
-from runner.core.job import Job
+from runner.core.events import Event, SubmitStarted
+from runner.core.job import Job, JobStatus
 from runner.core.outcome import Reason
 from runner.ports import Listener
 
 from .board import Board
-from .event_text import CHANGES, TROUBLE, clock_time, event_json, event_line
+from .event_text import CHANGES, TROUBLE, EventLines, clock_time, event_json
 from .output import Output, clean
-from .quotas import wait_line
+from .quotas import short_wait, wait_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -62,6 +62,8 @@ class RunDisplay:
         self._clock = clock
         self._beside: asyncio.Task[None] | None = None
         self._stack = ExitStack()
+        self._lines = EventLines()
+        self._waits: dict[str, Wait] = {}  # by lane, as long as nothing of it starts
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,8 +99,11 @@ class RunDisplay:
             )
 
     def _tell(self, job: Job, event: Event) -> None:
+        line = self._lines.line(job, event)  # it hears of every event
+        if isinstance(event, SubmitStarted):
+            self._waits = {w.lane: w for w in self._waits.values() if w.lane not in {"", job.lane}}
         if isinstance(event, _SAID[self._show.display]):
-            self._out.say(event_line(job, event))
+            self._out.say(line)
 
     def on_notice(self, notice: Wait | Reason) -> None:
         """Say what keeps the run from going on for more than a moment."""
@@ -111,9 +116,19 @@ class RunDisplay:
         elif notice.until is None or notice.until - now > LONG_WAIT:
             where = f" {notice.lane}" if notice.lane else ""
             self._out.say(f"{clock_time(now)} waiting{where}: {wait_line(notice, now)}")
+            self._waits[notice.lane] = notice
 
     def _stats(self) -> None:
-        self._out.say(f"{clock_time(self._clock.now())} {self._board.line()}")
+        now = self._clock.now()
+        self._out.say(f"{clock_time(now)} {self._board.line()}{self._why_waiting(now)}")
+
+    def _why_waiting(self, now: datetime) -> str:
+        """`; waiting for budget until 21:42`; nothing where all that waited may start."""
+        if not self._board.count(JobStatus.PENDING):
+            return ""
+        waits = (w for w in self._waits.values() if w.until is None or w.until > now)
+        reasons = dict.fromkeys(wait_line(short_wait(wait), now) for wait in waits)
+        return f"; waiting: {', '.join(reasons)}" if reasons else ""
 
     def _open_table(self) -> Callable[[], None]:
         """Drawn by this loop and no thread: the board changes only between two pictures."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +33,11 @@ def quota_words(quota: DailyQuota) -> str:
 def wait_line(wait: Wait, now: datetime) -> str:
     """`daily quota until 2026-01-03 03:10: 50 of 50 used`, where the person is."""
     return wait_words(wait, Surroundings(now=now, local=LocalZone()))
+
+
+def short_wait(wait: Wait) -> Wait:
+    """Without the figures: `daily quota`, `budget`."""
+    return replace(wait, reason=wait.reason.partition(": ")[0])
 
 
 def local_time(at: datetime) -> str:

@@ -26,6 +26,7 @@ from .options import Flags
 from .output import Output, clean
 from .places import emulator_home
 from .progress import RunDisplay, Show
+from .repeating import run_options, shared_options
 from .run_request import RunRequest, options_of, purse_of, settings_for
 from .show_run import Ending, ending_json, reason_errors, show_ending
 from .signals import SignalWatch
@@ -53,6 +54,8 @@ async def run_file(flags: Flags, request: RunRequest) -> Ending:
         output_dir=project.output_dir,
         now=clock.now(),
         emulator=request.emulator,
+        shared=shared_options(flags),
+        again=run_options(flags, request),
     )
     _finish(ending, out, request.command)
     return ending

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from runner.app.comparing import Difference, differences
 from runner.app.explaining import Explanation, explain
 from runner.core.changes import ELSEWHERE
 from runner.core.credits import format_credits
@@ -13,25 +15,35 @@ from runner.core.history import Attempt
 from runner.core.job import AT_RUNWAY, Job, JobStatus
 from runner.core.summary import job_json
 
-from .event_text import event_fields, event_line, event_name
+from .event_text import EventLines, event_fields, event_name
 from .options import Flags
-from .output import Output
+from .output import LABEL, Output, page_width
 from .places import after, find, run_command, suffix
+from .wrapping import wrapped
+
+#: characters of a changed value
+MOST_VALUE = 60
+#: labels of lines that are copied
+_COPIED = ("manifest  ", "output    ")
 
 
 async def explain_job(flags: Flags, job_id: str, batch: str | None, *, emulator: bool) -> int:
     """Show it; reads only."""
     out = flags.output()
     found = await explain(await find(flags, batch, emulator=emulator), job_id)
+    place = found.batch.manifest if found.batch else ""
+    changed = await differences(found.job, place, flags.settings(pretend=emulator))
     commands = list(next_commands(found, batch, emulator=emulator))
     if out.json:
-        out.envelope("explain", explanation_json(found, commands))
+        out.envelope("explain", explanation_json(found, commands, changed))
     else:
-        show_explanation(found, commands, out)
+        show_explanation(found, commands, out, changed)
     return 0
 
 
-def explanation_json(found: Explanation, commands: list[str]) -> dict[str, Any]:
+def explanation_json(
+    found: Explanation, commands: list[str], changed: Sequence[Difference] = ()
+) -> dict[str, Any]:
     return {
         "batch": found.job.batch,
         "live": found.live,
@@ -40,6 +52,9 @@ def explanation_json(found: Explanation, commands: list[str]) -> dict[str, Any]:
         "needs": [{"id": need.id, "status": need.status.value} for need in found.needs],
         "needed_by": list(found.needed_by),
         "attempts": [_attempt_json(attempt) for attempt in found.attempts],
+        "changed": [
+            {"field": each.field, "made": each.made, "now": each.now} for each in changed
+        ],
         "next": commands,
         "events": [
             {"event": event_name(event), "at": event.at.isoformat(), "status": job.status.value,
@@ -63,17 +78,30 @@ def _attempt_json(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def show_explanation(found: Explanation, commands: list[str], out: Output) -> None:
+def show_explanation(
+    found: Explanation, commands: list[str], out: Output, changed: Sequence[Difference] = ()
+) -> None:
     """The answer first, its proof below."""
-    for line in (*_facts(found), *_attempts(found)):
-        out.data(line)
+    for line in (*_facts(found), *map(_difference, changed), *_attempts(found)):
+        _show(line, out)
     if was_moderated(found.job):
         out.data("first     change its prompt or input: as it is, it would be refused again")
     for command in commands:
         out.data(f"next      {command}")
     out.data()
+    lines = EventLines()
     for job, event in found.past:
-        out.data(event_line(job, event, dated=True))
+        for line in wrapped(lines.line(job, event, dated=True), page_width(), indent=LABEL):
+            out.data(line)
+
+
+def _show(line: str, out: Output) -> None:
+    """Paths stay as they are, so that they can be copied; the rest is wrapped."""
+    if line.startswith(_COPIED):
+        out.data(line)
+        return
+    for part in wrapped(line, page_width(), indent=LABEL):
+        out.data(part)
 
 
 def was_moderated(job: Job) -> bool:
@@ -116,6 +144,18 @@ def money_words(job: Job) -> str:
         return spent
     word = "in doubt" if job.status is JobStatus.IN_DOUBT else "reserved"
     return f"{spent}, {format_credits(job.hold)} {word}"
+
+
+def _difference(each: Difference) -> str:
+    return f"changed   {each.field}: made with {_brief(each.made)}, now {_brief(each.now)}"
+
+
+def _brief(value: Any) -> str:
+    """A value in one line, cut where it is long."""
+    if value is None:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MOST_VALUE else f"{text[:MOST_VALUE]}…"
 
 
 def _attempts(found: Explanation) -> Iterator[str]:

@@ -6,10 +6,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from runner.core.catalog import DEFAULT, ModelInfo
+from runner.core.model_search import Match
 
-from .model_page import WIDEST
+from .model_page import page_cells, paragraph
 from .output import Output
 from .price_words import price_words
+from .wrapping import longest_word
+
+#: models that are named for one reason
+_MOST_NAMED = 3
+#: cells of a name that has no room behind another
+_LONG = 24
 
 
 def model_json(info: ModelInfo) -> dict[str, Any]:
@@ -38,7 +45,21 @@ def show_models(infos: Iterable[ModelInfo], out: Output) -> None:
         name = info.model if "model" in info.fields else info.endpoint
         groups.setdefault((name, info.media, _credits(info)), []).append(info)
     rows = [row for line, group in groups.items() for row in _rows(*line, group)]
-    out.table(("!model", "!endpoint", "makes", "credits"), rows, most=WIDEST)
+    out.table(("!model", "!endpoint", "makes", "credits"), rows, most=page_cells())
+
+
+def show_matches(matches: Sequence[Match], out: Output) -> None:
+    """The lines of the models, and what brought up those whose name does not say it."""
+    show_models([match.info for match in matches], out)
+    reasons: dict[str, dict[str, None]] = {}
+    for match in matches:
+        if match.found:
+            reasons.setdefault(match.found, {})[match.info.lane] = None
+    if reasons:
+        out.data()
+    for reason, lanes in reasons.items():
+        more = f" and {len(lanes) - _MOST_NAMED:,} more" if len(lanes) > _MOST_NAMED else ""
+        paragraph(out, f"{', '.join([*lanes][:_MOST_NAMED])}{more}: {reason}", hanging=2)
 
 
 def _rows(name: str, media: str, price: str, infos: Sequence[ModelInfo]) -> Iterator[list[str]]:
@@ -56,5 +77,6 @@ def _where(info: ModelInfo) -> str:
 
 def _credits(info: ModelInfo) -> str:
     if info.is_retired:
-        return f"retired: {' or '.join(info.replacements) or 'no longer served'}"
+        names = " or ".join(info.replacements) or "no longer served"
+        return f"retired: {names if len(longest_word(names)) <= _LONG else 'see its page'}"
     return price_words(info.price)

@@ -11,8 +11,9 @@ from runner.runway.redact import without_secrets
 from runner.settings import KEY_VARIABLES
 
 from .excerpt import excerpt
-from .problem_groups import MOST_IN_JSON, rows_words, told
+from .problem_groups import MOST_IN_JSON, MOST_ROWS, rows_words, told
 from .source_lines import source_lines
+from .wrapping import wrapped
 
 
 def problem_lines(problems: Sequence[Problem], *, width: int) -> Iterator[tuple[str, str]]:
@@ -40,7 +41,7 @@ def _below(problem: Problem, line: str | None, width: int) -> Iterator[str]:
     if rows := rows_words(problem):
         yield f"  {rows}"
     if problem.hint:
-        yield f"  hint: {problem.hint}"
+        yield from wrapped(f"  hint: {problem.hint}", width, indent=len("  hint: "))
 
 
 def errors_json(error: RunnerError) -> list[dict[str, Any]]:
@@ -59,7 +60,7 @@ def problem_json(problem: Problem) -> dict[str, Any]:
         "path": problem.path,
     }
     if problem.rows:
-        found |= {"rows": list(problem.rows), "count": problem.count}
+        found |= {"rows": list(problem.rows[: MOST_ROWS + 1]), "count": problem.count}
     return found
 
 

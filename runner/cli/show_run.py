@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 from runner.app.batch import BatchStatus
 from runner.app.run import RunResult
-from runner.core.job import ACTIVE, JobStatus
+from runner.core.job import ACTIVE, Job, JobStatus
 from runner.core.outcome import Reason
 from runner.core.summary import summary_json
 
@@ -35,15 +36,30 @@ class Ending:
     output_dir: Path
     now: datetime
     emulator: bool
+    shared: str = ""  # options of this call that any following command needs: ` --state x.db`
+    again: str = ""  # those that a following run needs, of `shared` too
 
     @property
     def suffix(self) -> str:
         """What a following command needs to find the batch: ` --batch FILE --emulator`."""
-        return f" --batch {self.file}" + (" --emulator" if self.emulator else "")
+        return f" --batch {self._file}{self.shared}{self._emulator}"
 
     @property
     def flags(self) -> str:
-        return f" {self.file}" + (" --emulator" if self.emulator else "")
+        return f" {self._file}{self.shared}{self._emulator}"
+
+    @property
+    def run(self) -> str:
+        """The command that goes on, as it has to be typed."""
+        return f"runway-batch run {self._file}{self.again}{self._emulator}"
+
+    @property
+    def _file(self) -> str:
+        return shlex.quote(str(self.file))
+
+    @property
+    def _emulator(self) -> str:
+        return " --emulator" if self.emulator else ""
 
 
 def ending_json(ending: Ending) -> dict[str, Any]:
@@ -128,18 +144,23 @@ def next_commands(ending: Ending) -> list[str]:
     if counts.count(JobStatus.HELD):
         found.append(f"change what held jobs share, or: runway-batch resume{ending.flags}")
     if codes & {130, 143, 5}:
-        found.append(f"go on: runway-batch run{ending.flags}")
+        found.append(f"go on: {ending.run}")
     found += _more_room(ending)
     if 3 in codes:
         found.append(f"try failed jobs again: runway-batch retry{ending.flags}")
+    if any(_is_stale(line.job) for line in ending.status.jobs):
+        found.append(f"make stale jobs again: {ending.run} --refresh stale")
     # these name no command: what they say is all there is
     told = {4, 7} if codes & {130, 143, 5} else {4, 7, 10}
     found += [reason.hint for reason in ending.result.reasons if reason.exit_code in told]
     return [line for line in dict.fromkeys(found) if line]
 
 
+def _is_stale(job: Job) -> bool:
+    return job.status is JobStatus.DONE and job.stale and not job.orphaned
+
+
 def _more_room(ending: Ending) -> list[str]:
     """Which cap to raise and where, as the cap itself says it, and the command to go on with."""
-    again = f"runway-batch run{ending.flags}"
     hints = [reason.hint for reason in ending.result.reasons if reason.exit_code == 8]
-    return [f"{hint or 'raise the budget, then run again'}: {again}" for hint in hints]
+    return [f"{hint or 'raise the budget, then run again'}: {ending.run}" for hint in hints]

@@ -13,9 +13,10 @@ from runner.core.lifecycle import OUTPUT_LIFE
 from runner.core.summary import BatchSummary, job_json, summary_json
 
 from .caps import cap_words, in_order, is_of_run
-from .output import Output
+from .output import WIDE, Output, known_width
 from .plan_notes import names_of
 from .quotas import iso, quota_json, quota_words, wait_line
+from .tables import GAP, columns_of, gaps
 
 #: the order in which counts are shown
 _ORDER = (
@@ -23,8 +24,13 @@ _ORDER = (
     JobStatus.SUBMITTING, JobStatus.PENDING, JobStatus.IN_DOUBT, JobStatus.FAILED,
     JobStatus.SKIPPED, JobStatus.HELD, JobStatus.CANCELLED,
 )  # fmt: skip
+#: of a job that nobody asks for any more: it may still cost, or has to be settled
+_GOING_ON = ACTIVE | {JobStatus.IN_DOUBT}
 #: on a terminal, from so many jobs on, the finished ones are counted and not listed
 MOST_LISTED = 200
+_HEADERS = ("!job", "status", "model", ">!credits", "about")
+#: cells in which a file can be told from others
+_LEAST_ABOUT = 16
 
 
 def status_json(status: BatchStatus, *, state: str) -> dict[str, Any]:
@@ -64,7 +70,7 @@ def show_status(
     listed = status.jobs
     if fold and len(listed) > MOST_LISTED:
         listed = [line for line in listed if line.job.status is not JobStatus.DONE]
-    out.table(("job", "status", "model", ">credits", "about"), (_row(x) for x in listed))
+    out.table(*_table([_row(line) for line in listed], known_width() or WIDE))
     if hidden := len(status.jobs) - len(listed):
         out.data(f"and {hidden:,} that are done: `--all` lists them")
     out.data()
@@ -78,21 +84,41 @@ def show_status(
         out.data(line)
 
 
+def _table(
+    rows: Sequence[tuple[str, ...]], width: int
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Ids are whole. Where the page is narrow, models go first, and of a file its end is shown."""
+    columns = columns_of(_HEADERS, rows)
+    if sum(column.widest for column in columns) + gaps(columns) <= width:
+        return _HEADERS, rows
+    kept = [*columns[:2], columns[3]]
+    room = width - sum(column.widest for column in kept) - GAP * len(kept)
+    lines = [(job, word, credits, _tail(about, room)) for job, word, _, credits, about in rows]
+    return (*_HEADERS[:2], *_HEADERS[3:]), lines
+
+
+def _tail(about: str, room: int) -> str:
+    """The end of one long word, which is the place of a file; words are wrapped."""
+    if " " in about or len(about) <= room:
+        return about
+    return f"…{about[1 - room :]}" if room >= _LEAST_ABOUT else ""
+
+
 def _row(line: JobLine) -> tuple[str, str, str, str, str]:
     job = line.job
     flags = "".join(f", {word}" for word in ("stale", "orphaned") if getattr(job, word))
     credits = f"{job.charged:,}" if job.charged or not job.hold else f"{job.hold:,} held"
     return (
         job.id,
-        f"{_status(job)}{flags}",
+        f"{_word(job.status)}{flags}",
         job.spec.model or job.spec.endpoint,
         credits,
         _about(line),
     )
 
 
-def _status(job: Job) -> str:
-    return job.status.value.replace("_", " ")
+def _word(status: JobStatus) -> str:
+    return status.value.replace("_", " ")
 
 
 def _about(line: JobLine) -> str:
@@ -111,11 +137,25 @@ def _about(line: JobLine) -> str:
 
 
 def counts_line(summary: BatchSummary) -> str:
-    """`7 of 12 done, 3 running, 2 pending`."""
-    parts = [f"{summary.count(JobStatus.DONE):,} of {summary.jobs:,} done"]
-    counts = ((status, summary.count(status)) for status in _ORDER[1:])
-    parts += [f"{n:,} {status.value.replace('_', ' ')}" for status, n in counts if n]
+    """`7 of 12 done, 3 running, 2 pending, 1 no longer in the manifest`."""
+    orphans = sum(summary.orphans.values())
+    parts = [f"{summary.count_wanted(JobStatus.DONE):,} of {summary.jobs - orphans:,} done"]
+    counts = ((status, summary.count_wanted(status)) for status in _ORDER[1:])
+    parts += [f"{n:,} {_word(status)}" for status, n in counts if n]
+    if orphans:
+        parts.append(orphan_words(summary.orphans))
     return ", ".join(parts)
+
+
+def orphan_words(orphans: Mapping[JobStatus, int]) -> str:
+    """`3 no longer in the manifest`; of these, those that are not over yet by status."""
+    going_on = ", ".join(
+        f"{n:,} {_word(status)}"
+        for status in _ORDER
+        if status in _GOING_ON and (n := orphans.get(status, 0))
+    )
+    which = f" ({going_on})" if going_on else ""
+    return f"{sum(orphans.values()):,} no longer in the manifest{which}"
 
 
 def money_lines(summary: BatchSummary, *, of_run: bool) -> list[str]:

@@ -9,14 +9,15 @@ from pathlib import Path
 from runner.errors import UsageError
 from runner.manifest.catalog_file import load_catalog
 from runner.manifest.schema import schema_folder
-from runner.settings import STATE_FOLDER
 
 from .starter_from import draft_from
 
 SCHEMA = "manifest.schema.json"
+#: of a manifest over a table; the hook of pre-commit knows it by this
+ENDING = ".runway.yaml"
 
 MANIFEST = """\
-# yaml-language-server: $schema=.runway-batch/manifest.schema.json
+# yaml-language-server: $schema=manifest.schema.json
 version: 1
 budget: 200                       # credits; "$2" works too. Never passed, across restarts too
 vars:
@@ -47,12 +48,15 @@ FILES = {"manifest.yaml": MANIFEST, ".gitignore": GITIGNORE}
 def write_starter(folder: Path, *, force: bool) -> list[Path]:
     """Write a manifest, a `.gitignore`, and for editors the schema that the manifest names.
 
+    The schema lies beside the manifest, so that a clone has it; one that is there stays,
+    unless `force`.
+
     Raises:
         UsageError: a file is there already, or the folder cannot be written.
     """
     targets = {folder / name: text for name, text in FILES.items()}
     _refuse_taken(targets, force=force)
-    _write(folder, targets)
+    _write(folder, targets, force=force)
     return list(targets)
 
 
@@ -64,12 +68,12 @@ def write_from(source: str, folder: Path, *, force: bool) -> list[Path]:
             folder cannot be written.
     """
     draft = draft_from(source, folder, load_catalog())
-    manifest, ignore = folder / f"{draft.stem}.yaml", folder / ".gitignore"
+    manifest, ignore = folder / f"{draft.stem}{ENDING}", folder / ".gitignore"
     _refuse_taken([manifest], force=force)
     targets = {manifest: draft.text}
     if not ignore.exists():
         targets[ignore] = GITIGNORE
-    _write(folder, targets)
+    _write(folder, targets, force=force)
     return list(targets)
 
 
@@ -82,13 +86,13 @@ def _refuse_taken(targets: Iterable[Path], *, force: bool) -> None:
         )
 
 
-def _write(folder: Path, targets: Mapping[Path, str]) -> None:
+def _write(folder: Path, targets: Mapping[Path, str], *, force: bool) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in targets.items():
             path.write_text(text, encoding="utf-8")
-        schema = folder / STATE_FOLDER / SCHEMA
-        schema.parent.mkdir(exist_ok=True)
-        shutil.copyfile(schema_folder() / SCHEMA, schema)
+        schema = folder / SCHEMA
+        if force or not schema.exists():
+            shutil.copyfile(schema_folder() / SCHEMA, schema)
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}") from error

@@ -58,7 +58,7 @@ def draft_from(source: str, folder: Path, catalog: Catalog) -> Draft:
     Raises:
         UsageError: it cannot be read, lies elsewhere, or nobody can tell what to make of it.
     """
-    path = _relative(source, folder)
+    path = _relative(_pattern_of(source), folder)
     kind = source_kind(path)
     if kind is None:
         raise UsageError(
@@ -79,6 +79,19 @@ def draft_from(source: str, folder: Path, catalog: Catalog) -> Draft:
     return Draft(stem=name, text="\n".join([*_head(name), *lines, ""]))
 
 
+def _pattern_of(source: str) -> str:
+    """Of a folder a pattern of its files, with their ending where all have one; else itself."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return source
+    try:
+        names = [item.suffix for item in folder.iterdir() if not item.name.startswith(".")]
+    except OSError:
+        names = []
+    ending = names[0] if len(set(names)) == 1 else ""
+    return str(folder / f"*{ending}")
+
+
 def _relative(source: str, folder: Path) -> str:
     """The source as the manifest names it: below its folder, with forward slashes."""
     base = folder.resolve()
@@ -92,7 +105,7 @@ def _relative(source: str, folder: Path) -> str:
 
 
 def _head(name: str) -> Iterator[str]:
-    yield "# yaml-language-server: $schema=.runway-batch/manifest.schema.json"
+    yield "# yaml-language-server: $schema=manifest.schema.json"
     yield "version: 1"
     yield f"name: {name}"
     yield _noted("budget: 200", "credits; a run never passes it")
@@ -119,7 +132,7 @@ def _rows(path: str, table: Table, catalog: Catalog, base: Path) -> Iterator[str
     }
     if found.model_in_rows:
         yield "      # the column `model` names the model of each row"
-    yield from _body(found.info, mapped, {*found.filled})
+    yield from _body(found.info, mapped, {*found.filled}, voice=found.voice)
 
 
 def _about(path: str, found: Guess) -> Iterator[str]:
@@ -198,14 +211,25 @@ def _kind_of(file: str) -> str:
 # The body
 
 
-def _body(info: ModelInfo, mapped: Mapping[str, str], filled: set[str]) -> Iterator[str]:
-    """Fields as lines: from columns, and as an example where the model needs more."""
+def _body(
+    info: ModelInfo, mapped: Mapping[str, str], filled: set[str], *, voice: str | None = None
+) -> Iterator[str]:
+    """Fields as lines: from columns, and as an example where the model needs more.
+
+    Args:
+        voice: the column that names one, which is a part of its field.
+    """
     example = example_body(info)
+    if voice is not None:
+        preset = {"type": "runway-preset", "presetId": f"${{{{ {_column(voice)} }}}}"}
+        example["voice"] = preset
     names = [name for name in info.fields if name in mapped or name in example]
     written = [name for name in names if name not in filled]
     for name in written:
         if name in mapped:
             yield f"      {name}: {_value(mapped[name])}"
+        elif name == "voice" and voice is not None:
+            yield f"      voice: {_value(example[name])}"
         else:
             yield _noted(f"      {name}: {_value(example[name])}", _note(info, name))
     if not written:

@@ -13,6 +13,7 @@ from runner.errors import RunnerError
 
 from .options import Flags
 from .output import Output
+from .show_notes import show_notes
 from .show_problems import errors_json, problems_json
 
 
@@ -59,5 +60,5 @@ def _check(
         }
     )
     if not out.json:
-        out.problems("warning", [] if out.quiet else checked.warnings)
+        show_notes(out, checked.warnings)
         out.data(f"{file}: ok, {checked.jobs:,} {'job' if checked.jobs == 1 else 'jobs'}")

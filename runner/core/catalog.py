@@ -7,6 +7,7 @@ Where a field may hold media, its schema says `{"type": "string", "format": "med
 from __future__ import annotations
 
 import difflib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,6 +120,11 @@ class Catalog:
 
 def closest(word: str, choices: Sequence[str]) -> str | None:
     """The choice that looks most like a word, without regard to case; None if none does."""
+    return _closest(word, tuple(choices))
+
+
+@functools.lru_cache(maxsize=256)  # what is wrong in a row is wrong in the next, too
+def _closest(word: str, choices: tuple[str, ...]) -> str | None:
     lower = {choice.lower(): choice for choice in reversed(choices)}
     found = difflib.get_close_matches(word.lower(), list(lower), n=1)
     return lower[found[0]] if found else None

@@ -126,7 +126,10 @@ def _queued(entry: PlanEntry, now: datetime) -> Iterator[Event]:
     elif stored.status is not JobStatus.PENDING:
         yield Requeued(at=now)
     if entry.action is Action.HOLD:
-        reason = "the same is being made for a job that is no longer asked for"
+        reason = (
+            "the same is being made for a job that is no longer asked for: `run`, or"
+            " `fetch` of its batch, collects it"
+        )
         yield Held(at=now, code=ELSEWHERE, reason=reason)
 
 

@@ -107,8 +107,7 @@ class Claims:
         if holder.has_result:
             is_free = (holder.number, key) not in self._taken
             return Elsewhere.RESULT if is_free else Elsewhere.DUPLICATE
-        is_coming = holder.is_present and holder.status in _MAKING
-        return Elsewhere.UNDER_WAY if is_coming else Elsewhere.NOWHERE
+        return _of_files_gone(holder)
 
     def settle(
         self, key: str, verdict: Verdict, others: Sequence[Holder], *, is_new: bool
@@ -156,8 +155,7 @@ class Claims:
             return Elsewhere.DUPLICATE
         if holder.has_result:
             return Elsewhere.RESULT
-        is_coming = holder.is_present and holder.status in _MAKING
-        return Elsewhere.UNDER_WAY if is_coming else Elsewhere.NOWHERE
+        return _of_files_gone(holder)
 
     def _is_asked_for(self, holder: Holder, key: str) -> bool:
         """Whether the manifest wants this content of that job."""
@@ -168,3 +166,11 @@ class Claims:
 
 def _by_worth(holder: Holder) -> tuple[bool, bool, int]:
     return (holder.status is not JobStatus.DONE, holder.status not in _MADE, holder.number)
+
+
+def _of_files_gone(holder: Holder) -> Elsewhere:
+    """Without a result: being made, or made once and its files are not there: paid for again."""
+    if holder.is_present and holder.status in _MAKING:
+        return Elsewhere.UNDER_WAY
+    was_made = not holder.is_present or holder.status is JobStatus.DONE
+    return Elsewhere.DUPLICATE if was_made else Elsewhere.NOWHERE

@@ -56,6 +56,7 @@ class Case:
     renamed: bool = False  # what is stored is an orphan of this content, under another id
     same_key: bool = False
     same_spec: bool = False  # everything else of it too: priority, tags, file name …
+    for_another: bool = False  # held because its content was being made for another job
     orphaned: bool = False  # the last plan did not find it in the manifest
     outdated: bool = False  # what it consumed is no longer what its parents have
     parents: Parents = Parents.FINE
@@ -85,7 +86,8 @@ def decide(case: Case) -> Action:
 
 
 def _of_open(case: Case) -> Action:
-    if not case.same_key:
+    waited = case.status is JobStatus.HELD and case.for_another
+    if not case.same_key or (waited and case.elsewhere is not Elsewhere.UNDER_WAY):
         return _sent(case, Action.EDIT)
     if case.elsewhere is Elsewhere.RESULT:
         return Action.ADOPT

@@ -20,7 +20,19 @@ _TEXTS = {
     "productInfo": "A flask that keeps tea hot for a day",
     "name": "shot",
 }
-_TEXT = "A lighthouse at dawn, slow push in"
+_SPOKEN = "The last ferry leaves at nine, so bring a warm coat."
+_HEARD = "Waves on rocks, a foghorn far away"
+#: a prompt by what the endpoint does with it; others move a camera
+_PROMPTS = {
+    "text_to_image": "A lighthouse at dawn, soft mist",
+    "generate/image": "A lighthouse at dawn, soft mist",
+    "video_to_video": "Make it night, with light rain",
+    "text_to_speech": _SPOKEN,
+    "generate/audio": _SPOKEN,
+    "sound_effect": _HEARD,
+    "video_to_audio": _HEARD,
+}
+_PROMPT = "A lighthouse at dawn, slow push in"
 _LIKED = ("1280:720", "1920:1080", "16:9", "720p", 5, "auto")
 
 
@@ -67,7 +79,7 @@ def _value(name: str, schema: Schema, info: ModelInfo) -> Json:
         case "object":
             return _object(schema, info)
         case _:
-            return _text(name, schema)
+            return _text(name, schema, info)
 
 
 def _choice(schema: Schema) -> Json:
@@ -85,6 +97,6 @@ def _object(schema: Schema, info: ModelInfo) -> dict[str, Json]:
     return {name: _value(name, inner[name], info) for name in schema.get("required", ())}
 
 
-def _text(name: str, schema: Schema) -> str:
-    text = _TEXTS.get(name, _TEXT)
+def _text(name: str, schema: Schema, info: ModelInfo) -> str:
+    text = _TEXTS.get(name) or _PROMPTS.get(info.endpoint, _PROMPT)
     return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength", len(text))]

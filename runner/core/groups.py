@@ -24,6 +24,7 @@ from runner.core.events import (
     TaskSucceeded,
 )
 from runner.core.job import AT_RUNWAY, Job, JobStatus
+from runner.core.price_override import USER
 from runner.core.spec import AssetRef, JobSpec, Json, as_ref
 
 #: failure codes that say "moderation refused it" (dossier, section 9)
@@ -39,6 +40,8 @@ _LINK = re.compile(r"\w+://\S+")
 _LABEL_CHARS = 60
 #: confidence of a price that a first job has to find out
 UNSURE = frozenset({"none", "low"})
+#: a person's own price may be too low: a first job has to show it before others are sent
+PROBED = UNSURE | {USER}
 
 
 class GroupKind(StrEnum):
@@ -47,7 +50,7 @@ class GroupKind(StrEnum):
     ASSET = "asset"  # one input: a file by content, or a link
     PROMPT = "prompt"
     TEMPLATE = "template"
-    PRICE = "price"  # a shape whose price is unknown or a guess
+    PRICE = "price"  # a shape whose price is unknown, a guess or a person's word
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +130,7 @@ def _price_change(before: Job, event: Event, in_flight: int) -> GroupChange:
     """The answer to the create prices the shape, else the end of its task.
 
     What was refused, or failed at no cost, was no surprise; a create whose answer was lost may be.
+    Where Runway tells nothing, as of workflows, a person's own price stands.
     """
     told: int | None = None
     if isinstance(event, TaskAccepted):
@@ -136,10 +140,11 @@ def _price_change(before: Job, event: Event, in_flight: int) -> GroupChange:
     ended = isinstance(event, GaveUp | RetryScheduled | TaskSucceeded) and event.credits is None
     was_made = before.status in {JobStatus.QUEUED, JobStatus.RUNNING}
     untold = told is None and ((ended and was_made) or isinstance(event, SubmitUnknown))
+    is_own = before.spec.estimate.confidence == USER
     return GroupChange(
         in_flight=in_flight,
-        refused=int(untold),
-        succeeded=int(told is not None),
+        refused=int(untold and not is_own),
+        succeeded=int(told is not None or (is_own and ended and was_made)),
         credits=told,
     )
 
@@ -180,7 +185,7 @@ def _prompts(body: Mapping[str, Json]) -> Iterator[Group]:
 
 
 def _price(spec: JobSpec) -> Iterator[Group]:
-    if spec.estimate.confidence not in UNSURE:
+    if spec.estimate.confidence not in PROBED:
         return
     shape = {key: value for key, value in spec.body.items() if _prices(key, value)}
     name = _digest([spec.endpoint, spec.model, shape])

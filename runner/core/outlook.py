@@ -1,4 +1,4 @@
-"""How many of a plan's jobs fit what the money and the account allow, in the next 24 hours.
+"""How many of a plan's jobs fit what the money and the account allow, now or in the next 24 hours.
 
 An estimate from the plan's sums: templates in the order of the manifest, the jobs of each at their
 average price, priorities aside. A job that waits for one which does not start does not start
@@ -25,7 +25,7 @@ class Limit:
     """Something that may not let all jobs start."""
 
     name: str  # of a cap (batch, run, model:M, tag:T, day, month), `balance`, or `quota:M`
-    room: int  # credits that may be spent in the next 24 hours; of a quota creates
+    room: int  # credits that may be spent in the time that is looked at; of a quota creates
     is_quota: bool = False
     lane: str | None = None  # only jobs of this lane
     tag: str | None = None  # only jobs that have this tag
@@ -64,7 +64,7 @@ class Allowance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outlook:
-    """What can start in the next 24 hours."""
+    """What can start in the time that its limits are about."""
 
     starting: int  # jobs of the plan that a run would send
     jobs: int  # of these, at their worst case

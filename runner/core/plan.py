@@ -49,6 +49,7 @@ class KnownJob:
     orphaned: bool = False
     accepted: bool = False
     outdated: bool = False  # what it consumed is no longer what its parents have
+    for_another: bool = False  # held because its content was being made for another job
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -232,6 +233,7 @@ class Plan:
     rows: tuple[PlanRow, ...] = ()  # in manifest order, orphans last
     counts: Mapping[Action, int] = field(default_factory=dict)
     statuses: Mapping[JobStatus, int] = field(default_factory=dict)
+    orphans: Mapping[JobStatus, int] = field(default_factory=dict)  # of `statuses`
     lanes: Mapping[str, LanePlan] = field(default_factory=dict)
     tags: Mapping[str, TagPlan] = field(default_factory=dict)
     under_way: tuple[UnderWay, ...] = ()

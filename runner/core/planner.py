@@ -152,6 +152,7 @@ class Planner:
                 renamed=known.id != spec.id,
                 same_key=known.key == spec.key,
                 same_spec=known.same_spec,
+                for_another=known.for_another,
                 orphaned=known.orphaned,
                 outdated=known.outdated,
                 parents=parents,

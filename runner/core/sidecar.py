@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from runner.core.job import Job, OutputFile
+from runner.core.links import without_signatures
 from runner.core.spec import AssetRef, OutputRef, map_refs
 
 
@@ -50,7 +51,7 @@ def render_sidecar(
         "tags": list(spec.tags),
         "endpoint": spec.endpoint,
         "model": spec.model,
-        "request": map_refs(spec.body, _shown),
+        "request": _unsigned(map_refs(spec.body, _shown)),
         "seed": spec.body.get("seed"),
         "task_id": job.task_id,
         "attempts": job.attempt,
@@ -135,6 +136,15 @@ def _count(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise TypeError("not a number")
     return value
+
+
+def _unsigned(value: Any) -> Any:
+    """A copy without what makes a link of the manifest's own a secret."""
+    if isinstance(value, str):
+        return without_signatures(value) if value.startswith("https://") else value
+    if isinstance(value, Mapping):
+        return {key: _unsigned(item) for key, item in value.items()}
+    return [_unsigned(item) for item in value] if isinstance(value, list) else value
 
 
 def _shown(ref: OutputRef | AssetRef) -> Mapping[str, Any]:

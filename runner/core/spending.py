@@ -68,7 +68,7 @@ def decide_spending(
             return Spending(
                 consent=Consent.ASK,
                 run_cap=max_credits,
-                message=f"the worst case passes {format_credits(confirm_over)}",
+                message=f"the worst case exceeds {format_credits(confirm_over)}",
             )
         return Spending(consent=Consent.GIVEN, run_cap=max_credits)
     if capped:

@@ -83,6 +83,7 @@ class Tally:
         self._lanes: dict[str, _Lane] = {}
         self._tags: dict[str, _Tag] = {}
         self._actions: Counter[Action] = Counter()
+        self._orphans: Counter[JobStatus] = Counter()
         self._listed: dict[str, _Names] = {}
         self._notes: Counter[str] = Counter()
         self._under_way: list[UnderWay] = []
@@ -102,6 +103,8 @@ class Tally:
         if lane is None:
             lane = self._lanes[spec.lane] = _Lane()
         lane.statuses[status] += 1
+        if not entry.is_ours:
+            self._orphans[status] += 1
         if starts:
             self._add_price(spec, row, lane)
         if entry.stored is not None:
@@ -187,6 +190,7 @@ class Tally:
             rows=tuple(_row(*name, row) for name, row in rows),
             counts=dict(+self._actions),
             statuses=dict(statuses),
+            orphans=dict(self._orphans),
             lanes={name: _lane(lane) for name, lane in self._lanes.items()},
             tags={name: TagPlan(worst=t.worst, used=t.used) for name, t in self._tags.items()},
             under_way=tuple(self._under_way),

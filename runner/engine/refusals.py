@@ -141,7 +141,7 @@ class Refusals:
                 found[job.lane] = Wait(lane=job.lane, code="group", reason=why)
         timed = {r.job.lane: r for r in self._no_room.values() if r.until is not None}
         caps = [
-            Wait(lane=lane, code="budget", reason=r.error.message, until=r.until)
+            Wait(lane=lane, code="budget", reason=f"budget: {r.error.message}", until=r.until)
             for lane, r in timed.items()
         ]
         return [*found.values(), *caps, *self._balance_waits()]

@@ -18,7 +18,7 @@ from runner.core.events import (
     SubmitUnknown,
     TaskAccepted,
 )
-from runner.core.groups import UNSURE, GroupKind
+from runner.core.groups import PROBED, GroupKind
 from runner.core.identity import consumed_refs, request_identity
 from runner.core.job import Job
 from runner.core.limits import Terms
@@ -63,10 +63,11 @@ class Submitter:
     async def reserve_for(self, job: Job) -> int:
         """Credits to set aside: our worst case, or more where Runway asked more for its like.
 
-        A price that is a guess is known once its first job was priced, by any run of the account.
+        A price that is a guess or a person's own is known once its first job was priced, by any
+        run of the account.
         """
         seen = self._dearer.get((job.spec.endpoint, job.spec.model), 0)
-        if job.spec.estimate.confidence in UNSURE:
+        if job.spec.estimate.confidence in PROBED:
             states = await self._tools.store.group_states(job)
             told = (s.credits or 0 for s in states if s.group.kind is GroupKind.PRICE)
             seen = max(seen, *told, 0)

@@ -8,9 +8,11 @@ import os
 import re
 import stat
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from runner.core.spec import AssetRef
+from runner.manifest.hints import Hint, hint_text
 from runner.manifest.refused_types import (
     conversion,
     extraction,
@@ -31,10 +33,14 @@ _CHUNK_BYTES = 1024 * 1024
 class AssetProblem(Exception):
     """A local file that cannot be an input: what is wrong, and what to do."""
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: Hint = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.later_hint = hint
+
+    @property
+    def hint(self) -> str:
+        return hint_text(self.later_hint)
 
 
 def is_local(value: str) -> bool:
@@ -102,7 +108,7 @@ def regular_file(value: str, path: Path) -> os.stat_result:
     try:
         info = path.stat()
     except FileNotFoundError as error:
-        raise AssetProblem(f"`{value}` does not exist", hint=neighbour(path)) from error
+        raise AssetProblem(f"`{value}` does not exist", hint=partial(neighbour, path)) from error
     except OSError as error:
         raise AssetProblem(f"`{value}` cannot be read: {error.strerror}") from error
     if not stat.S_ISREG(info.st_mode):

@@ -22,6 +22,12 @@ from runner.manifest.words import (
     suggestion,
 )
 
+#: what belongs beside a body, and is often written into it
+_KEYS_OF_JOBS = frozenset({
+    "fill", "foreach", "id", "matrix", "max_credits", "needs", "output", "priority", "tags",
+    "takes", "unchecked", "unpack",
+})  # fmt: skip
+
 
 def schema_findings(info: ModelInfo, body: Json) -> Iterator[Finding]:
     """What the model's schema does not allow; `body` is free of our markers."""
@@ -75,8 +81,14 @@ def _unknown(info: ModelInfo, breach: Breach, path: Path) -> Iterator[Finding]:
             yield Finding(
                 path=(*path, str(name)),
                 message=f"`{name}` is not a field of {where}",
-                hint=f"did you mean `{near}`?" if near else _all_fields(info, fields, path),
+                hint=_of_job(name, path)
+                or (f"did you mean `{near}`?" if near else _all_fields(info, fields, path)),
             )
+
+
+def _of_job(name: str, path: Path) -> str:
+    is_key = name in _KEYS_OF_JOBS and not path
+    return f"`{name}` is a key of the job: write it beside the body" if is_key else ""
 
 
 def _all_fields(info: ModelInfo, fields: list[str], path: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from runner.core.catalog import Endpoint, ModelInfo
 from runner.core.spec import ASSET, OUTPUT, Json, OutputRef
+from runner.manifest.hints import Hint
 from runner.manifest.instances import Instance
 from runner.manifest.jobkeys import KeyMaker
 from runner.manifest.known_later import Reference, TemplateProblem
@@ -24,7 +25,7 @@ from runner.manifest.template import Text, compile_text
 
 #: a body must not forge what stands for a checked file or for a parent's output
 _RESERVED = frozenset({ASSET, OUTPUT})
-_RESERVED_PROBLEM = TemplateProblem(f"`{ASSET}` and `{OUTPUT}` are reserved for the runner")
+_RESERVED_WORDS = f"`{ASSET}` and `{OUTPUT}` are reserved for the runner"
 _CELLS = frozenset({str, int, float})
 #: what a local path in a row is relative to is the file that the row is in
 _OF_ROWS = frozenset({"row", "file"})
@@ -146,7 +147,7 @@ class BodyPlan:
 
     def _mapping(self, value: Mapping[str, Json], path: Path) -> Render:
         if not _RESERVED.isdisjoint(value):
-            return self._failing(_RESERVED_PROBLEM, path)
+            return self._failing(TemplateProblem(_RESERVED_WORDS), path)
         fixed = {key: item for key, item in value.items() if item is not None}
         moving = {
             key: self._compile(item, (*path, key))
@@ -208,9 +209,10 @@ class BodyPlan:
         self, problem: CellProblem | TemplateProblem, path: Path, rendering: Rendering
     ) -> None:
         rendering.failed.update(map(str, path[:1]))
-        self._report(path, problem.message, problem.hint, rendering.place)
+        hint = problem.later_hint if isinstance(problem, TemplateProblem) else problem.hint
+        self._report(path, problem.message, hint, rendering.place)
 
-    def _report(self, path: Path, message: str, hint: str, row: str) -> None:
+    def _report(self, path: Path, message: str, hint: Hint, row: str) -> None:
         self.problems.in_layers(self.layers, path, self.keys.name, message, hint, row=row)
 
     def _resolved(self, value: Json, rendering: Rendering) -> Json:
@@ -229,7 +231,7 @@ class BodyPlan:
         """`value`, unless it forges a marker of ours."""
         if isinstance(value, Mapping):
             if not _RESERVED.isdisjoint(value):
-                raise _RESERVED_PROBLEM
+                raise TemplateProblem(_RESERVED_WORDS)
             for item in value.values():
                 if not isinstance(item, Mapping) or _RESERVED.isdisjoint(item):
                     self._checked(item)

@@ -7,6 +7,7 @@ through the table; everything behind it is the same code.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,13 @@ from runner.manifest import places
 from runner.manifest.load import batch_name, manifest_of
 from runner.manifest.model import Manifest
 from runner.manifest.nowhere import told_document
-from runner.manifest.rows.cells import CellProblem, cell_reader
 from runner.manifest.rows.opening import STDIN, source_kind
+from runner.manifest.rows.pattern import is_pattern
+from runner.manifest.setting_values import put_setting
 from runner.manifest.words import listed
 
 #: settings that are keys of the job, not of its body
-JOB_KEYS = ("takes", "tags", "priority", "max_credits", "unchecked", "output")
+JOB_KEYS = ("takes", "tags", "priority", "max_credits", "unchecked", "output", "fill")
 #: settings of the table
 ROW_KEYS = ("key", "where", "sheet")
 ENDPOINT = "endpoint"
@@ -36,6 +38,19 @@ _WHOLE = re.compile(r"-?\d{1,18}")
 def is_table(path: Path) -> bool:
     """Whether a file holds rows, by its name; `-` is a table on the standard input."""
     return str(path) == STDIN or source_kind(path.name) in _TABLES
+
+
+def refuse_files(path: Path) -> None:
+    """Turn a folder or a pattern away: which field takes the files, a manifest has to say.
+
+    Raises:
+        UsageError: it is one.
+    """
+    if path.is_dir() or (is_pattern(str(path)) and not path.exists()):
+        raise UsageError(
+            f"`{path}` names files, not a manifest or a table",
+            hint=f"write a manifest over them: runway-batch init --from {shlex.quote(str(path))}",
+        )
 
 
 def direct_manifest(
@@ -138,9 +153,12 @@ def _body(settings: Mapping[str, str], endpoint: str, catalog: Catalog) -> dict[
     fields = _fields(catalog.endpoint(endpoint), settings.get("model"))
     if fields is not None and settings.get("unchecked") != "true":
         for key in named:
-            if key not in fields:
+            if key.partition(".")[0] not in fields:
                 raise _unknown(key, endpoint, [*fields, *others])
-    return {key: _typed(key, text, fields or {}) for key, text in named.items()}
+    body: dict[str, Json] = {}
+    for key, text in named.items():
+        put_setting(body, key, text, fields or {})
+    return body
 
 
 def _fields(endpoint: Endpoint | None, model: str | None) -> Mapping[str, Schema] | None:
@@ -156,26 +174,20 @@ def _fields(endpoint: Endpoint | None, model: str | None) -> Mapping[str, Schema
 
 
 def _unknown(key: str, endpoint: str, known: list[str]) -> UsageError:
-    near = closest(key, known)
-    hint = f"did you mean `--set {near}=…`?" if near else f"known here: {', '.join(known)}"
+    name, point, rest = key.partition(".")
+    near = closest(name, known)
+    hint = (
+        f"did you mean `--set {near}{point}{rest}=…`?"
+        if near
+        else f"known here: {', '.join(known)}"
+    )
     return UsageError(f"`--set {key}=…`: `{endpoint}` has no such field", hint=hint)
-
-
-def _typed(key: str, text: str, fields: Mapping[str, Schema]) -> Json:
-    """As a cell of a column of that name would be read; templates stay as they are."""
-    if "${{" in text or key not in fields:
-        return text
-    try:
-        return cell_reader(fields[key])(text)
-    except CellProblem as problem:
-        message = problem.message.replace("the cell", "the value", 1)
-        raise UsageError(f"`--set {key}={text}`: {message}", hint=problem.hint) from None
 
 
 def _job_value(key: str, text: str) -> Json:
     if key == "tags":
         return [tag.strip() for tag in text.split(",") if tag.strip()]
-    if key == "unchecked":
+    if key in {"unchecked", "fill"}:
         return {"true": True, "false": False}.get(text, text)
     is_number = key in {"takes", "priority", "max_credits"} and _WHOLE.fullmatch(text)
     return int(text) if is_number else text
@@ -184,5 +196,6 @@ def _job_value(key: str, text: str) -> Json:
 def _flag(settings: Mapping[str, str], path: places.Path) -> str:
     """The setting that a path of the manifest stands for; empty where the rows are meant."""
     names = [step for step in path[2:] if isinstance(step, str)]
-    found = next((name for name in reversed(names) if name in settings), None)
+    ways = (".".join(names[begin:end]) for end in range(len(names), 0, -1) for begin in range(end))
+    found = next((way for way in ways if way in settings), None)
     return "" if found is None else f"--set {found}"

@@ -10,6 +10,7 @@ from typing import Any
 from runner.core.catalog import DEFAULT, WORKFLOWS, Catalog, Endpoint, ModelInfo, closest
 from runner.core.spec import Json
 from runner.manifest.bodyplan import BodyPlan, Rendering
+from runner.manifest.hints import Hint
 from runner.manifest.instances import Instance
 from runner.manifest.jobkeys import KeyMaker, Named
 from runner.manifest.known_later import AllJobs, TemplateProblem
@@ -106,7 +107,7 @@ class DraftMaker:
             try:
                 name = render(name, names)
             except TemplateProblem as problem:
-                self._refuse_endpoint(problem.message, problem.hint, instance)
+                self._refuse_endpoint(problem.message, problem.later_hint, instance)
                 return None
         if isinstance(name, str) and self._is_known(name):
             return name
@@ -120,7 +121,7 @@ class DraftMaker:
             return _WORKFLOW.fullmatch(name) is not None
         return name in self.catalog.endpoints
 
-    def _refuse_endpoint(self, message: str, hint: str, instance: Instance) -> None:
+    def _refuse_endpoint(self, message: str, hint: Hint, instance: Instance) -> None:
         template = self.keys.template
         origin = (template.document, template.body_path[:-1])
         self.problems.error(origin, message, hint, row=instance.place)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from runner.core.catalog import Catalog
 from runner.core.naming import UnsafeName, same_file, same_id
@@ -234,11 +235,10 @@ class _Pass:
         """Whether all ids of a job were free; else it is reported, and left out."""
         for take in range(1, named.keys.takes + 1):
             job_id = named.job_id(take)
-            owner = self._ids.take(same_id(job_id), job_id)
+            owner = self._ids.take(same_id(job_id), job_id, named.instance.place)
             if owner is not None:
-                by = f"by `{owner}`" if owner else "by another job"
                 origin: Origin = (maker.template.document, (*maker.template.path, "id"))
-                message = f"the job id `{job_id}` is taken {by}"
+                message = f"the job id `{job_id}` is taken by {owner}"
                 hint = "ids are unique, without regard to case and Unicode form"
                 self._problems.error(origin, message, hint, row=named.instance.place)
                 return False
@@ -251,7 +251,7 @@ class _Pass:
             jobs = self._records.jobs(name)
             found |= dict.fromkeys(job.id for job in jobs)
             if not jobs and not self._records.knows(name):
-                message, hint = f"there is no job `{name}`", self._records.suggest(name)
+                message, hint = f"there is no job `{name}`", partial(self._records.suggest, name)
                 self._problems.error(maker.needs_origin(name), message, hint,
                                      row=draft.named.instance.place)  # fmt: skip
         return list(found)
@@ -262,14 +262,13 @@ class _Pass:
             name = same_file(spec.output)
         except UnsafeName:
             return  # reported where it was made
-        owner = self._files.take(name, spec.id)
+        owner = self._files.take(name, spec.id, spec.row)
         if owner is None or maker.template.index in self._told:
             return
         self._told.add(maker.template.index)
-        other = f"`{owner}`" if owner else "another job"
         keys = maker.keys
         origin = keys.layers.origin(("output",)) if keys.output else maker.origin
-        message = f"{other} and `{spec.id}` would write the same file: `{spec.output}`"
+        message = f"{owner} and `{spec.id}` would write the same file: `{spec.output}`"
         self._problems.error(
             origin, message, "put `${{ job }}` into the name", row=draft.named.instance.place
         )

@@ -18,13 +18,16 @@ from runner.core.catalog import closest
 from runner.core.spec import Json
 from runner.manifest.known_later import JobHandle, Late, Reference, TemplateProblem
 from runner.manifest.rows.table import FileName
-from runner.manifest.sandbox import ENVIRONMENT, check_finite, check_made, compiled, parsed
+from runner.manifest.sandbox import check_finite, check_made, compiled, parsed, unknown
 
 MAX_LENGTH = 1000  # characters of an expression
 
 _PATH = (nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const)
 #: Python's words for `"5" > 3`
 _NOT_COMPARED = re.compile(r"'[<>]=?' not supported between instances of '(str|int|float)'")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+#: the sign of an assignment, which no expression has outside of a filter's brackets
+_ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
 #: values that are handed on as they are
 _PLAIN = frozenset({str, int, bool, type(None)})
 
@@ -57,9 +60,8 @@ class Expression:
                 return value
         for name in self.roots:
             if name not in names:
-                raise TemplateProblem(
-                    f"`{name}` is not known here", _name_hint(self.source, name, names)
-                )
+                hint = functools.partial(_name_hint, self.source, name, names)
+                raise TemplateProblem(f"`{name}` is not known here", hint)
         value = self._value(names)
         if not self.is_path:
             check_made(value)
@@ -109,7 +111,8 @@ def _looked_up(steps: Steps, names: Mapping[str, Any]) -> Any:
 
 def absent(why: str) -> Undefined:
     """A name that is known but has no value: an error where it is used, unless `default` is."""
-    return ENVIRONMENT.undefined(why)
+    message, _, hint = why.partition("\n")
+    return unknown(message, hint)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -124,12 +127,12 @@ def compile_expression(source: str) -> Expression:
     try:
         tree = parsed(source)
         found = [tree, *tree.find_all(nodes.Node)]
-        paths, only = tuple(_paths(tree)), _steps(tree)
+        paths, only = tuple(_paths(tree)), steps_of(tree)
         ready = compiled(tree)
     except (TemplateError, SyntaxError, RecursionError, ValueError, OverflowError) as error:
         message = getattr(error, "message", None) or "too deeply nested"
         read = f"cannot read `${{{{ {source.strip()} }}}}`: {_sentence(message)}"
-        raise TemplateProblem(read) from None
+        raise TemplateProblem(read, _reading_hint(source)) from None
     return Expression(
         source=source,
         compiled=ready,
@@ -142,11 +145,11 @@ def compile_expression(source: str) -> Expression:
 
 def _paths(node: nodes.Node) -> Iterator[Steps]:
     """The longest paths in a tree."""
-    steps = _steps(node)
+    steps = steps_of(node)
     if steps:
         yield steps
     elif isinstance(node, nodes.Getitem):
-        inner = _steps(node.node)
+        inner = steps_of(node.node)
         yield from ((*inner, None),) if inner else _paths(node.node)
         yield from _paths(node.arg)
         return
@@ -154,15 +157,15 @@ def _paths(node: nodes.Node) -> Iterator[Steps]:
         yield from _paths(child)
 
 
-def _steps(node: nodes.Node) -> Steps:
+def steps_of(node: nodes.Node) -> Steps:
     """The path that a node is, its steps all fixed; empty where it is something else."""
     if isinstance(node, nodes.Name):
         return (node.name,)
     if isinstance(node, nodes.Getattr):
-        inner = _steps(node.node)
+        inner = steps_of(node.node)
         return (*inner, node.attr) if inner else ()
     if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
-        inner = _steps(node.node)
+        inner = steps_of(node.node)
         step = node.arg.value
         return (*inner, step) if inner and isinstance(step, str | int) else ()
     return ()
@@ -193,6 +196,13 @@ def _name_hint(source: str, name: str, names: Mapping[str, Any]) -> str:
     in_vars = name in names.get("vars", {})
     guess = f"vars.{name}" if in_vars else closest(name, list(names))
     return f"did you mean `{guess}`?" if guess else f"known here: {', '.join(names)}"
+
+
+def _reading_hint(source: str) -> str:
+    """How what was probably meant is written."""
+    if "${{" in source:
+        return "write it without `${{ }}`"
+    return "write `==` to compare" if _ASSIGNMENT.search(_QUOTED.sub("", source)) else ""
 
 
 def _sentence(message: str) -> str:

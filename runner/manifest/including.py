@@ -70,7 +70,12 @@ class Includes:
 
     def _read(self, path: Path, name: PurePosixPath) -> Iterator[Problem]:
         try:
-            document = parse_yaml(read_file(path), file=str(self.base / name))
+            data = read_file(self.base / name)
+        except ManifestError as error:
+            yield from error.problems  # told where it is included: there is nothing else to show
+            return
+        try:
+            document = parse_yaml(data, file=str(self.base / name))
         except ManifestError as error:
             self.problems.extend(error.problems)
             return
@@ -82,4 +87,3 @@ class Includes:
         folder = name.parent.as_posix()
         self._take(Part(document=document, folder="" if folder == "." else folder))
         self._open.pop()
-        yield from ()

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from runner.core.spec import AssetRef
 from runner.manifest.assets import AssetProblem, local_asset
+from runner.manifest.hints import Hint
 from runner.manifest.media_probe import measure
 from runner.manifest.rows.opening import STDIN, open_table
 from runner.manifest.rows.table import RowSource, Table
@@ -24,7 +25,7 @@ class LocalInputs:
         self._piped: Table | None = None
         self._base = base
         self._allow = tuple(base / folder for folder in allow)
-        self._known: dict[tuple[str, str], AssetRef | AssetProblem] = {}
+        self._known: dict[tuple[str, str], AssetRef | tuple[str, Hint]] = {}
         self._measures: dict[str, Mapping[str, float]] = {}
 
     def rows(self, source: RowSource) -> Table:
@@ -50,11 +51,12 @@ class LocalInputs:
             try:
                 found = local_asset(value, media, base=self._base, allow=self._allow)
             except AssetProblem as problem:
-                found = problem
+                found = problem.message, problem.later_hint
             self._known[value, media] = found
-        if isinstance(found, AssetProblem):
-            raise found
-        return found
+        if isinstance(found, AssetRef):
+            return found
+        message, hint = found  # not the error itself: it would keep what it was raised in
+        raise AssetProblem(message, hint=hint)
 
     def measures(self, asset: AssetRef) -> Mapping[str, float]:
         """Seconds, pixels and the like, as far as the file tells."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner.core.catalog import closest
 from runner.core.spec import Json
 from runner.manifest.expression import absent, evaluate
+from runner.manifest.hints import Hint
 from runner.manifest.known_later import Source, TemplateProblem
+from runner.manifest.left_out import LeftOut
 from runner.manifest.matrix import Cell
 from runner.manifest.model import Foreach, JobTemplate
 from runner.manifest.problems import Problems
@@ -66,6 +68,12 @@ class Rows:
     outputs: str = ""  # the output folder, from the manifest's
     table: Table | None = None
     jobs: Sequence[JobRecord] = ()
+    left_out: LeftOut = field(init=False)
+
+    def __post_init__(self) -> None:
+        foreach = self.template.foreach
+        left_out = LeftOut("" if foreach is None else foreach.where or "")
+        object.__setattr__(self, "left_out", left_out)
 
     def instances(self, cells: Sequence[Cell]) -> Iterator[Instance]:
         """Rows times cells, in their order."""
@@ -118,19 +126,24 @@ class Rows:
     def _is_wanted(self, foreach: Foreach, instance: Instance) -> bool:
         if not foreach.where:
             return True
+        names = {**self.names, **instance.names}
+        self.left_out.total += 1
         try:
-            return bool(evaluate(foreach.where, {**self.names, **instance.names}))
+            is_wanted = bool(evaluate(foreach.where, names))
         except TemplateProblem as problem:
             path = (*foreach.path, "where")
-            self._report(path, problem.message, problem.hint, instance.place)
+            self._report(path, problem.message, problem.later_hint, instance.place)
             return False
+        if not is_wanted:
+            self.left_out.leave(names)
+        return is_wanted
 
     def _key(self, foreach: Foreach, row: Row, instance: Instance) -> str | None:
         try:
             return self._named(foreach.key, row, instance)
         except TemplateProblem as problem:
             path = (*foreach.path, "key") if foreach.key else foreach.path
-            self._report(path, problem.message, problem.hint, row.place)
+            self._report(path, problem.message, problem.later_hint, row.place)
             return None
 
     def _named(self, key: str, row: Row, instance: Instance) -> str | None:
@@ -156,7 +169,7 @@ class Rows:
             )
         return as_text(found, key or "id")
 
-    def _report(self, path: tuple[str | int, ...], message: str, hint: str, row: str) -> None:
+    def _report(self, path: tuple[str | int, ...], message: str, hint: Hint, row: str) -> None:
         self.problems.error((self.template.document, path), message, hint, row=row)
 
 

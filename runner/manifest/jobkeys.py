@@ -10,6 +10,7 @@ from runner.core.credits import parse_credits
 from runner.core.naming import UnsafeName, check_id
 from runner.core.spec import Json
 from runner.errors import UsageError
+from runner.manifest.hints import Hint
 from runner.manifest.instances import NOTHING, Instance, id_part
 from runner.manifest.known_later import TemplateProblem
 from runner.manifest.merging import Layers, merged_keys
@@ -179,7 +180,7 @@ class _Reader:
                 if (found := render(item, self.names)) is not None:
                     texts[as_text(found, item)] = None
             except TemplateProblem as problem:
-                self._refuse((key, index), problem.message, problem.hint)
+                self._refuse((key, index), problem.message, problem.later_hint)
         return tuple(texts)
 
     def _rendered(self, key: str, default: Json) -> Json:
@@ -187,10 +188,10 @@ class _Reader:
         try:
             return render(value, self.names) if isinstance(value, str) else value
         except TemplateProblem as problem:
-            self._refuse((key,), problem.message, problem.hint)
+            self._refuse((key,), problem.message, problem.later_hint)
             return default
 
-    def _refuse(self, path: tuple[str | int, ...], message: str, hint: str = "") -> None:
+    def _refuse(self, path: tuple[str | int, ...], message: str, hint: Hint = "") -> None:
         self.problems.in_layers(self.layers, path, self.job, message, hint, row=self.row)
 
 

@@ -7,15 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn, Protocol
 
 from runner.core.naming import Placeholder
+from runner.manifest.hints import Hint, hint_text
 
 
 class TemplateProblem(Exception):
     """A template that cannot be read or rendered; its place is known to who rendered it."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: Hint = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.later_hint = hint
+
+    @property
+    def hint(self) -> str:
+        return hint_text(self.later_hint)
 
 
 @dataclass(frozen=True, slots=True)

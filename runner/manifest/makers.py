@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
-from runner.core.catalog import Catalog
+from runner.core.catalog import Catalog, closest
 from runner.core.spec import Json
 from runner.manifest.drafts import Draft, DraftMaker
+from runner.manifest.hints import Hint
 from runner.manifest.instances import Rows
 from runner.manifest.jobkeys import KeyMaker, Named
 from runner.manifest.matrix import Cell, MatrixProblem, cells
@@ -20,9 +23,11 @@ from runner.manifest.problems import Problems
 from runner.manifest.records import JobRecord, Records, output_count
 from runner.manifest.references import Reads, reads_of
 from runner.manifest.rows.table import RowProblem, RowSource, Table
+from runner.manifest.words import listed
 
 _SHOWN = 12  # names of columns in a message
 _OF_TEXT = "cells of a table are text: compare with `'1'`, or write `row.COLUMN | int == 1`"
+_LIKE_FIELDS = "columns are named exactly like fields"
 #: what a job that is made of another one has of it
 _INHERITED = ("row", "matrix", "file")
 
@@ -69,12 +74,23 @@ class TemplateMaker:
             named = self.keys.named(instance)
             if named is not None:
                 yield named
+        self._say_left_out(rows)
         foreach = self.template.foreach
         if not any_row and foreach is not None:
             message = f"no row is left: `{self.name}` makes no job"
             is_text = self._table is not None and self._table.is_text
             hint = _OF_TEXT if foreach.where and is_text else ""
             self.problems.warning((self.template.document, foreach.path), message, hint)
+
+    def _say_left_out(self, rows: Rows) -> None:
+        """What a condition leaves out is worth a note; that it is near a hit, a warning."""
+        foreach, left_out = self.template.foreach, rows.left_out
+        if foreach is None or not left_out.count:
+            return
+        message = left_out.message("jobs" if foreach.rows is None else "rows")
+        origin = (self.template.document, (*foreach.path, "where"))
+        report = self.problems.warning if left_out.hint else self.problems.note
+        report(origin, message, left_out.hint)
 
     def draft(self, named: Named, take: int) -> Draft | None:
         """One take of a job, its body rendered."""
@@ -142,10 +158,14 @@ class TemplateMaker:
             return
         unused = [column for column in table.columns if column not in used]
         if unused:
+            fields = sorted(self._filled)
+            meant = dict.fromkeys(_field_like(name, fields) for name in unused[:_SHOWN])
+            near = [name for name in meant if name and name not in self.template.body]
+            hint = f"did you mean {listed(near, last='and')}? {_LIKE_FIELDS}" if near else ""
             shown = ", ".join(f"`{name}`" for name in unused[:_SHOWN])
             more = f" and {len(unused) - _SHOWN} more" if len(unused) > _SHOWN else ""
-            message = f"nothing uses the columns {shown}{more}"
-            self.problems.warning((self.template.document, foreach.path), message)
+            message = f"nothing uses the column{'s' if len(unused) > 1 else ''} {shown}{more}"
+            self.problems.warning((self.template.document, foreach.path), message, hint)
 
     def _rows(self) -> Rows | None:
         """What the template goes through; None where it cannot be read, which is reported."""
@@ -162,7 +182,8 @@ class TemplateMaker:
         if foreach.rows is None:
             if not self.records.knows(foreach.jobs):
                 message = f"there is no template `{foreach.jobs}`"
-                self._refuse((*foreach.path, "jobs"), message, self.records.suggest(foreach.jobs))
+                hint = partial(self.records.suggest, foreach.jobs)
+                self._refuse((*foreach.path, "jobs"), message, hint)
                 return None
             jobs = self.records.jobs(foreach.jobs)
             self._row_folder = jobs[0].folder if jobs else ""
@@ -193,7 +214,7 @@ class TemplateMaker:
             self._refuse((*matrix.path, *problem.path), problem.message, problem.hint)
             return None
 
-    def _refuse(self, path: Any, message: str, hint: str, row: str = "") -> None:
+    def _refuse(self, path: Any, message: str, hint: Hint, row: str = "") -> None:
         self.problems.error((self.template.document, path), message, hint, row=row)
 
     def _reads(self) -> Reads:
@@ -209,3 +230,13 @@ class TemplateMaker:
             conditions=[foreach.where] if foreach and foreach.where else [],
             named=[*needs, *([foreach.jobs] if foreach and foreach.jobs else [])],
         )  # fmt: skip
+
+
+def _field_like(column: str, fields: Sequence[str]) -> str | None:
+    """The field that a column was probably meant for: its name, or how that begins."""
+    plain = re.sub(r"[\W_]+", "", column).lower()
+    begins = [name for name in fields if len(plain) > 3 and name.lower().startswith(plain)]
+    same = next((name for name in begins if name.lower() == plain), None)
+    text = next((name for name in begins if name.endswith("Text")), None)
+    only = begins[0] if len(begins) == 1 else None
+    return same or text or only or closest(column, fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ _RANGE = re.compile(r"(-?\d+)-(-?\d+)(?:/(\d+))?")
 _NOT_AXES = ("zip", "exclude", "include")
 
 Cell = Mapping[str, Json]
+_Values = tuple[tuple[str, str], ...]
 
 
 class MatrixProblem(Exception):
@@ -116,20 +118,34 @@ def _joined(parts: Sequence[Cell]) -> Cell:
 def _without(
     found: list[Cell], excluded: Sequence[Cell], axes: Sequence[str], names: Mapping[str, Json]
 ) -> list[Cell]:
-    for index, written in enumerate(excluded):
-        path: Path = ("exclude", index)
-        pattern = _cell(written, path, axes, names)
-        rest = [cell for cell in found if not _matches(cell, pattern)]
-        if len(rest) == len(found):
-            raise MatrixProblem(path, "there is no such cell to leave out")
-        found = rest
-    return found
+    """The cells that no pattern means, in one pass however many there are."""
+    patterns = [_cell(each, ("exclude", n), axes, names) for n, each in enumerate(excluded)]
+    sought: dict[tuple[str, ...], dict[_Values, bool]] = {}  # by axes: whether a cell was met
+    for pattern in patterns:
+        sought.setdefault(tuple(pattern), {})[_values_of(pattern, tuple(pattern))] = False
+    kept = [cell for cell in found if not _is_meant(cell, sought)]
+    for n, pattern in enumerate(patterns):
+        if not sought[tuple(pattern)][_values_of(pattern, tuple(pattern))]:
+            raise MatrixProblem(("exclude", n), "there is no such cell to leave out")
+    return kept
 
 
-def _matches(cell: Cell, pattern: Cell) -> bool:
-    """`1` is not `true` here."""
-    return all(type(cell[name]) is type(value) and cell[name] == value
-               for name, value in pattern.items())  # fmt: skip
+def _is_meant(cell: Cell, sought: Mapping[tuple[str, ...], dict[_Values, bool]]) -> bool:
+    """Whether a pattern means the cell; each that does is marked as met."""
+    is_meant = False
+    for axes, patterns in sought.items():
+        values = _values_of(cell, axes)
+        if values in patterns:
+            patterns[values] = is_meant = True
+    return is_meant
+
+
+def _values_of(cell: Cell, axes: tuple[str, ...]) -> _Values:
+    """To compare cells by; `1` is not `true` here."""
+    return tuple(
+        (type(value := cell[axis]).__name__, value if isinstance(value, str) else json.dumps(value))
+        for axis in axes
+    )
 
 
 def _included(

@@ -196,7 +196,9 @@ def _override(value: Json) -> PriceOverride:
             minimum=_amount(value.get("minimum", 0)),
             note=value.get("note", ""),
         )
-    match = _SHORT.fullmatch(str(value))
+    if not isinstance(value, str):
+        return PriceOverride(per=Per.TASK, credits=_amount(value))
+    match = _SHORT.fullmatch(value)
     assert match is not None, "the schema lets nothing else pass"  # noqa: S101 - our bug
     return PriceOverride(per=_UNITS[match["per"]], credits=_amount(match["amount"]))
 

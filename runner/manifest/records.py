@@ -17,8 +17,10 @@ from runner.manifest.known_later import Reference, TemplateProblem
 
 Coordinates = Mapping[str, Json]
 
+#: jobs whose outputs may be named at once; the longest list of media that a model takes has 30
+MAX_OUTPUTS = 500
 _SHOWN = 4
-_SEARCHED = 2000  # ids that a suggestion looks at
+_SEARCHED = 2000  # names that a suggestion looks through
 
 
 @dataclass(kw_only=True, slots=True)
@@ -86,8 +88,9 @@ class Records:
 
     def suggest(self, name: str) -> str:
         """A hint for a name that nobody has."""
-        ids = sorted(self._by_id) if len(self._by_id) <= _SEARCHED else []
-        guess = closest(name, [*self._of_template, *ids])
+        if len(self._of_template) + len(self._by_id) > _SEARCHED:
+            return ""
+        guess = closest(name, [*self._of_template, *sorted(self._by_id)])
         return f"did you mean `{guess}`?" if guess else ""
 
     def resolve(self, ref: Reference, coordinates: Coordinates) -> list[Output]:
@@ -132,14 +135,25 @@ class Records:
         return index
 
     def _several(self, ref: Reference, jobs: Sequence[JobRecord]) -> list[Output]:
-        found = [Output(job, index) for job in jobs for index in range(job.outputs)]
-        if ref.index is None:
-            return found
-        if not 0 <= ref.index < len(found):
-            made = "1 output" if len(found) == 1 else f"{len(found):,} outputs"
-            message = f"`{ref.name}` makes {made}: there is no `outputs[{ref.index}]`"
-            raise TemplateProblem(message)
-        return [found[ref.index]]
+        if ref.index is not None:
+            return [self._indexed(ref.name, ref.index, jobs)]
+        if len(jobs) > MAX_OUTPUTS:
+            raise TemplateProblem(
+                f"`{ref.name}` makes {len(jobs):,} jobs: no field takes all their outputs",
+                f"name one, as in `jobs['{ref.name}'].outputs[0]`",
+            )
+        return [Output(job, index) for job in jobs for index in range(job.outputs)]
+
+    def _indexed(self, name: str, index: int, jobs: Sequence[JobRecord]) -> Output:
+        """One of all outputs, counted through the jobs."""
+        left = index
+        for job in jobs if index >= 0 else ():
+            if left < job.outputs:
+                return Output(job, left)
+            left -= job.outputs
+        count = sum(job.outputs for job in jobs)
+        made = "1 output" if count == 1 else f"{count:,} outputs"
+        raise TemplateProblem(f"`{name}` makes {made}: there is no `outputs[{index}]`")
 
     def _ambiguous(self, ref: Reference, jobs: Sequence[JobRecord]) -> TemplateProblem:
         ids = [job.id for job in jobs[:_SHOWN]]

@@ -10,9 +10,10 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.environment import TemplateExpression
 from jinja2.parser import Parser
 from jinja2.sandbox import SandboxedEnvironment
@@ -21,6 +22,7 @@ from jinja2.visitor import NodeTransformer
 
 from runner.core.catalog import closest
 from runner.manifest.filters import FILTERS, check_size, is_number, weight
+from runner.manifest.hints import Hint
 from runner.manifest.known_later import (
     AllJobs,
     JobHandle,
@@ -47,7 +49,7 @@ _ALLOWED = (
 _INFINITE = (math.inf, -math.inf)
 _HALF = re.compile("[\ud800-\udfff]")
 _FILE_PARTS = frozenset({"name", "stem", "suffix", "folder"})
-_TOO_LARGE = TemplateProblem("the number is too large")
+_TOO_LARGE = "the number is too large"
 
 
 def parsed(source: str) -> nodes.Expr:
@@ -82,7 +84,7 @@ def check_made(value: Any) -> None:
     """
     check_size(weight(value))
     if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-        raise _TOO_LARGE
+        raise TemplateProblem(_TOO_LARGE)
 
 
 def check_finite(value: float) -> None:
@@ -92,7 +94,7 @@ def check_finite(value: float) -> None:
         TemplateProblem: infinite, or no number.
     """
     if not math.isfinite(value):
-        raise _TOO_LARGE
+        raise TemplateProblem(_TOO_LARGE)
 
 
 def _check(tree: nodes.Expr) -> None:
@@ -122,7 +124,7 @@ def _check_node(node: nodes.Node) -> None:
 
 def _check_constant(value: Any) -> None:
     if value in _INFINITE:
-        raise _TOO_LARGE
+        raise TemplateProblem(_TOO_LARGE)
     if isinstance(value, str) and not value.isascii() and _HALF.search(value):
         raise TemplateProblem("half of a character (`\\ud800` to `\\udfff`)")
 
@@ -144,26 +146,26 @@ class _Environment(SandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         if isinstance(obj, JobHandle):
             found = obj.attribute(str(argument))
-            return found if found is not None else self.undefined(_no_attribute(obj, argument))
+            return found if found is not None else _no_attribute(obj, argument)
         if isinstance(obj, AllJobs):
             known = obj.names.knows(str(argument))
-            return JobHandle(str(argument)) if known else self.undefined(_no_job(obj, argument))
+            return JobHandle(str(argument)) if known else _no_job(obj, str(argument))
         if isinstance(obj, Source):
             found = obj.attribute(str(argument))
-            return found if found is not None else self.undefined(_not_of_source(obj, argument))
+            return found if found is not None else _not_of_source(obj, argument)
         if isinstance(obj, Reference) and obj.every and isinstance(argument, int):
             return replace(obj, every=False, index=argument)
         if isinstance(obj, FileName) and argument in _FILE_PARTS:
             return getattr(obj, str(argument))
         if isinstance(obj, Mapping):
-            return obj[argument] if argument in obj else self.undefined(_no_key(obj, argument))
+            return obj[argument] if argument in obj else _no_key(obj, argument)
         if isinstance(obj, list | tuple | str) and isinstance(argument, int):
             if -len(obj) <= argument < len(obj):
                 return obj[argument]
-            return self.undefined(f"there is no item {argument}: there are {len(obj)}")
+            return unknown(f"there is no item {argument}: there are {len(obj)}")
         if isinstance(obj, StrictUndefined):
             return obj
-        return self.undefined(f"`{argument}` cannot be looked up in {type(obj).__name__}")
+        return unknown(f"`{argument}` cannot be looked up in {type(obj).__name__}")
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         for value in (left, right):
@@ -183,7 +185,7 @@ def _check_product(left: Any, right: Any) -> None:
         if isinstance(many, str | list | tuple) and isinstance(times, int):
             check_size(weight(many) * times)
     if isinstance(left, int) and isinstance(right, int) and _bits(left, right) > _MAX_BITS:
-        raise _TOO_LARGE
+        raise TemplateProblem(_TOO_LARGE)
 
 
 def _bits(left: int, right: int) -> int:
@@ -216,24 +218,37 @@ def _environment() -> _Environment:
 ENVIRONMENT = _environment()
 
 
-def _no_attribute(handle: JobHandle, name: object) -> str:
+def unknown(message: str, hint: Hint = "") -> Undefined:
+    """What has no value: a problem where it is used, unless `default` or `is defined` asks."""
+    # Jinja2 calls `exc` with the `hint`, whatever it is, to have something to raise
+    return StrictUndefined(hint=(message, hint), exc=_unknown)  # type: ignore[arg-type]
+
+
+def _unknown(words: tuple[str, Hint]) -> TemplateProblem:
+    return TemplateProblem(*words)
+
+
+def _no_attribute(handle: JobHandle, name: object) -> Undefined:
     known = "it has `output`, `outputs`, `first_frame` and `last_frame`"
-    return f"`jobs.{handle.name}` has no `{name}`\n{known}"
+    return unknown(f"`jobs.{handle.name}` has no `{name}`", known)
 
 
-def _no_job(jobs: AllJobs, name: object) -> str:
-    return f"there is no job `{name}`\n{jobs.names.suggest(str(name))}"
+def _no_job(jobs: AllJobs, name: str) -> Undefined:
+    return unknown(f"there is no job `{name}`", partial(jobs.names.suggest, name))
 
 
-def _not_of_source(source: Source, name: object) -> str:
+def _not_of_source(source: Source, name: object) -> Undefined:
     known = ", ".join(["output", "outputs", "first_frame", "last_frame", *source.known])
-    return f"`source` has no `{name}`\nit has: {known}"
+    return unknown(f"`source` has no `{name}`", f"it has: {known}")
 
 
-def _no_key(known: Mapping[str, Any], name: object) -> str:
-    guess = closest(str(name), [str(key) for key in known])
-    hint = f"did you mean `{guess}`?" if guess else f"known: {_some(known)}"
-    return f"`{name}` is not known here\n{hint}"
+def _no_key(known: Mapping[str, Any], name: object) -> Undefined:
+    return unknown(f"`{name}` is not known here", partial(_near, known, str(name)))
+
+
+def _near(known: Mapping[str, Any], name: str) -> str:
+    guess = closest(name, [str(key) for key in known])
+    return f"did you mean `{guess}`?" if guess else f"known: {_some(known)}"
 
 
 def _some(known: Mapping[str, Any]) -> str:

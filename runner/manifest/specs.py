@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from runner.manifest.body_check import BodyChecker
 from runner.manifest.bodyplan import BodyPlan
 from runner.manifest.drafts import Draft
 from runner.manifest.expression import absent
+from runner.manifest.hints import Hint
 from runner.manifest.input_check import input_findings
 from runner.manifest.jobkeys import KeyMaker
 from runner.manifest.known_later import TemplateProblem
@@ -33,6 +35,7 @@ from runner.manifest.words import some
 _WITH_FRAMES = frozenset({"video", "any", ""})
 #: formats of one file with 8 bits, or 10 of the same range; others are sequences or HDR
 _FRAMED = frozenset({None, "mp4", "mov", "prores", "sdr_rec709_10bit"})
+_BARE_TEMPLATE = re.compile(r"(?<!\$)\{\{[^{}]*\}\}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,7 +133,8 @@ class SpecMaker:
             try:
                 files[found.path] = self.inputs.asset(path, found.media).to_json()
             except AssetProblem as problem:
-                self._report(draft, found.path, problem.message, problem.hint)
+                hint = _without_dollar(found.value) or problem.later_hint
+                self._report(draft, found.path, problem.message, hint)
         replaced: Body = _replaced(body, files) if files else body
         return replaced
 
@@ -188,7 +192,7 @@ class SpecMaker:
             pattern = plan.pattern(self._name_context(draft, body, plan))
             same_file(pattern)
         except TemplateProblem as problem:
-            self._refuse_name(draft, problem.message, problem.hint)
+            self._refuse_name(draft, problem.message, problem.later_hint)
         except UnsafeName as unsafe:
             self._refuse_name(draft, f"{unsafe} (job `{draft.named.name}`)")
         else:
@@ -201,7 +205,7 @@ class SpecMaker:
             plan = self._names[text] = NamePlan(text)
         return plan
 
-    def _refuse_name(self, draft: Draft, message: str, hint: str = "") -> None:
+    def _refuse_name(self, draft: Draft, message: str, hint: Hint = "") -> None:
         keys = draft.plan.keys
         origin: Origin = (self.manifest.document, ("output", "name"))
         if keys.output:
@@ -229,7 +233,7 @@ class SpecMaker:
         return self.facts.date or None
 
     def _report(
-        self, draft: Draft, path: Path, message: str, hint: str, severity: str = "error"
+        self, draft: Draft, path: Path, message: str, hint: Hint, severity: str = "error"
     ) -> None:
         self.problems.in_layers(
             draft.plan.layers, path, draft.named.name, message, hint,
@@ -252,6 +256,12 @@ def _without_frames(record: JobRecord) -> str:
     if record.format not in _FRAMED:
         return f"`{record.format}`, of which no frame can be taken as it looks"
     return ""
+
+
+def _without_dollar(value: str) -> str:
+    """A hint where a template was meant: `{{ file }}`."""
+    template = _BARE_TEMPLATE.search(value)
+    return f"a template begins with `$`: write `${template[0]}`" if template else ""
 
 
 def _may_be_local(value: Json) -> bool:

@@ -142,4 +142,6 @@ def as_text(value: Json, source: str) -> str:
     if isinstance(value, str | int | float | Reference | Late):
         return str(value)
     kind = "nothing" if value is None else "a list" if isinstance(value, list) else "a mapping"
-    raise TemplateProblem(f"`{source.strip()}` is {kind}, which cannot be put into text")
+    written = source.strip().removeprefix("${{").removesuffix("}}").strip()
+    hint = f"fill the cell in, or write `{written} | default('…')`" if value is None else ""
+    raise TemplateProblem(f"`{written}` is {kind}, which cannot be put into text", hint)

@@ -17,6 +17,7 @@ _LONG = 60
 _READS_AS_TEXT = re.compile(
     r"(?!(?:true|false|null)$)[^\W\d][^\n]*|\d+:\d+|\d+[a-zA-Z](?<![eExXoO])\w*"
 )
+_MOST_PIXELS = 1e6  # of a side; what has more digits is no ratio
 _RATIO = re.compile(r"(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)")
 
 
@@ -99,9 +100,9 @@ def _same_shape(value: str, choices: Sequence[str]) -> str | None:
 def _shape(text: str) -> tuple[float, float] | None:
     """Width to height, and width."""
     match = _RATIO.fullmatch(text)
-    if match is None or not float(match[1]) or not float(match[2]):
-        return None
-    return float(match[1]) / float(match[2]), float(match[1])
+    width, height = (float(match[1]), float(match[2])) if match else (0.0, 0.0)
+    is_shape = 0 < width <= _MOST_PIXELS and 0 < height <= _MOST_PIXELS
+    return (width / height, width) if is_shape else None
 
 
 def plain(value: Json) -> str:

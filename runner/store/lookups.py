@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection
 
+from runner.core.changes import ELSEWHERE
 from runner.core.job import Job, JobStatus
 from runner.core.plan import KnownJob
 from runner.core.spec import JobSpec
@@ -26,6 +27,7 @@ NUMBERS = 5000
 #: the specification only of those that a run may send as they are
 _COLUMNS = """
 SELECT job, id, key, status, hold, charged, stale, orphaned, accepted, consumed,
+  CASE WHEN status = 'held' THEN json_extract(error, '$.code') END AS held_for,
   CASE WHEN status IN ('pending', 'skipped')
     THEN (SELECT data FROM specs WHERE specs.spec = jobs.spec) END AS spec_data
 FROM jobs
@@ -167,6 +169,7 @@ def _known(db: Connection, rows: Sequence[Row], specs: Mapping[str, JobSpec]) ->
             orphaned=bool(row["orphaned"]),
             accepted=bool(row["accepted"]),
             outdated=row["job"] in outdated,
+            for_another=row["held_for"] == ELSEWHERE,
         )
         for row in rows
     ]

@@ -31,8 +31,10 @@ from runner.store import (
     prices,
     reading,
     talk,
+    windows,
 )
 from runner.store.accounting import By, LedgerRow
+from runner.store.caps import DAY
 from runner.store.connection import BUSY_TIMEOUT_S, Mode, connect
 from runner.store.facts import StateFacts
 from runner.store.lookups import PlanLookups
@@ -204,6 +206,14 @@ class StateReader:
     ) -> Standing:
         """The account behind a base URL: `fresh` or the newest reading, and what is ours of it."""
         return await self._reader.run(lambda db: standing(db, service, now, fresh))
+
+    async def room_at(
+        self, service: str, limit: int, credits: int, *, now: datetime
+    ) -> datetime | None:
+        """When a cap of any 24 hours has room for so many credits; None: never by itself."""
+        return await self._reader.run(
+            lambda db: windows.room_at(db, service, DAY, limit, credits, now)
+        )
 
     async def group_states(self, job: Job) -> Sequence[GroupState]:
         """The groups of a job with their counts over all batches of the account."""

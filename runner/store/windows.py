@@ -98,7 +98,7 @@ def _reached(
     db: Connection, service: str, cap: Row, credits: int, left: int, at: datetime
 ) -> CapReached:
     _, words, key = _WINDOWS[cap["name"]]
-    until = None if credits > cap["limit_credits"] else _room_at(db, service, cap, credits, at)
+    until = room_at(db, service, cap["name"], cap["limit_credits"], credits, at)
     comes = f"room comes at {until:%Y-%m-%d %H:%M} UTC; or " if until is not None else ""
     available = max(0, left)
     return CapReached(
@@ -111,10 +111,14 @@ def _reached(
     )
 
 
-def _room_at(db: Connection, service: str, cap: Row, credits: int, at: datetime) -> datetime | None:
-    """When so much of the oldest spending has left the window that the reserve fits."""
-    length = _WINDOWS[cap["name"]][0]
-    too_much = used(db, service, cap["name"], at) + credits - cap["limit_credits"]
+def room_at(
+    db: Connection, service: str, name: str, limit: int, credits: int, at: datetime
+) -> datetime | None:
+    """When so much of the oldest spending has left the window that credits fit; None: never."""
+    if credits > limit:
+        return None
+    length = _WINDOWS[name][0]
+    too_much = used(db, service, name, at) + credits - limit
     values = {"service": service, "start": to_micros(at - length)}
     for row in db.execute(OLDEST, values):
         too_much -= row["credits"]

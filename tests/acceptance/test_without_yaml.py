@@ -55,8 +55,8 @@ def test_rows_may_be_piped_in(program: Program) -> None:
 def test_a_manifest_that_init_writes_over_a_table_can_be_planned(program: Program) -> None:
     (program.folder / "shots.csv").write_text(ROWS, encoding="utf-8")
     assert program("init", "--from", "shots.csv").code == 0
-    ended = program("validate", "shots.yaml")
-    assert (ended.code, ended.out) == (0, "shots.yaml: ok, 2 jobs\n")
+    ended = program("validate", "shots.runway.yaml")
+    assert (ended.code, ended.out) == (0, "shots.runway.yaml: ok, 2 jobs\n")
 
 
 def test_what_cannot_be_is_exit_2_and_writes_nothing(program: Program) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -250,6 +249,7 @@ async def test_a_file_that_was_changed_is_not_taken_over_and_not_paid_again(desk
     path.unlink()
     planned = await planned_of(desk, replace(desk.project([job("x", "one")]), batch="new"))
     assert (planned.adopted.count, planned.starting) == (0, 1), "gone: it has to be made"
+    assert planned.duplicates.ids == ("x",), "and it is said that this was paid for before"
 
 
 async def test_content_of_a_manifest_that_is_still_there_is_a_duplicate(desk: Desk) -> None:
@@ -274,13 +274,13 @@ async def test_content_in_flight_under_an_edited_id_is_waited_for_and_then_taken
     desk: Desk,
 ) -> None:
     await desk.write(job("a", "one"))
-    running = await desk.rig.scheduler()
-    work = asyncio.create_task(running.run())
-    while desk.creates == 0:
-        await desk.rig.clock.sleep(1)
+    sent = (await desk.rig.jobs())["a"]
+    now = desk.rig.clock.now()
+    created = await desk.rig.api.create_task(sent.spec.endpoint, sent.spec.body)
+    accepted = TaskAccepted(at=now, task_id=created.id, estimated=25)
+    await happen(desk.rig.store, sent, SubmitStarted(at=now, reserve=25), accepted)
     await desk.write(job("a", "other"), job("b", "one"))
-    running.look_again()
-    await work
+    await desk.rig.run()
     statuses = await desk.rig.statuses()
     assert statuses == {"a": S.DONE, "b": S.HELD}
     await desk.run(job("a", "other"), job("b", "one"))
@@ -305,6 +305,24 @@ async def test_a_held_job_that_somebody_releases_is_made(desk: Desk) -> None:
     assert (planned.starting, planned.held.count) == (1, 0)
     await desk.rig.run()
     assert desk.prompts == {"one": 1}
+
+
+async def test_a_job_held_for_what_then_failed_is_made_by_the_next_run(desk: Desk) -> None:
+    await desk.write(job("a", "one"))
+    sent = (await desk.rig.jobs())["a"]
+    now = desk.rig.clock.now()
+    accepted = TaskAccepted(at=now, task_id="t1", estimated=25)
+    await happen(desk.rig.store, sent, SubmitStarted(at=now, reserve=25), accepted)
+    specs = [job("a", "other"), job("b", "one")]
+    await desk.write(*specs)
+    assert (await desk.rig.jobs())["b"].status is S.HELD
+    assert (await desk.write(*specs)).held.count == 1, "as long as it is being made"
+    failed = GaveUp(at=now, code="INTERNAL", reason="failed", credits=0)
+    await happen(desk.rig.store, (await desk.rig.jobs())["a"], failed)
+    await desk.run(*specs)
+    statuses = await desk.rig.statuses()
+    assert statuses["b"] is S.DONE
+    assert desk.prompts["one"] == 1
 
 
 async def test_a_large_batch_spreads_its_names_over_folders_from_its_first_run_on(

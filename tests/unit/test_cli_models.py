@@ -85,7 +85,7 @@ def test_the_list_fits_a_terminal_also_in_a_pipe(
     monkeypatch.setenv("COLUMNS", columns)
     show_models(INFOS, Output())
     lines = lines_of(capsys)
-    assert max(map(cell_len, lines)) <= min(int(columns or 100), 100)
+    assert max(map(cell_len, lines)) <= min(int(columns or 80), 100)
     first = {line.split()[0] for line in lines if not line.startswith(" ")}
     named = {info.model if "model" in info.fields else info.endpoint for info in INFOS}
     assert first - {"model"} == named, "no name is cut in two"
@@ -136,7 +136,7 @@ def test_the_page_of_a_model_says_all_of_it(
     show_pages([info], SOURCES, Output())
     lines = lines_of(capsys)
     text = " ".join(" ".join(lines).split())
-    assert max(map(cell_len, lines)) <= 100
+    assert max(map(cell_len, lines)) <= 80
     for name in info.fields:
         star = r"\*" if name in info.required else ""
         assert any(re.match(rf"{name}{star}( |$)", line) for line in lines), name

@@ -267,3 +267,73 @@ def test_the_kind_of_what_is_piped_in_is_found_out(
     foreach = manifest.jobs[0].foreach
     assert foreach is not None
     assert foreach.rows == RowSource(kind=kind, path="-")
+
+
+# Values that are mappings
+
+
+SPEECH = {"model": "eleven_multilingual_v2", "promptText": "x"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"voice": '{"type": "runway-preset", "presetId": "${{ row.voice }}"}'},
+        {"voice.type": "runway-preset", "voice.presetId": "${{ row.voice }}"},
+    ],
+)
+def test_a_mapping_is_json_or_said_part_by_part(words: dict[str, str]) -> None:
+    Path("lines.csv").write_text("id,voice\na,Maya\nb,Arjun\n", encoding="utf-8")
+    specs = expanded(direct_manifest(Path("lines.csv"), SPEECH | words, CATALOG))
+    assert [spec.body["voice"] for spec in specs] == [
+        {"type": "runway-preset", "presetId": name} for name in ("Maya", "Arjun")
+    ]
+
+
+def test_a_part_is_read_as_its_field_wants_it() -> None:
+    settings = SPEECH | {"voice.type": "runway-preset", "voice.presetId": "Nobody"}
+    [problem] = problems(settings)
+    assert "`voice.presetId` must be one of" in problem.message
+    assert problem.path == "--set voice.presetId"
+    settings = SPEECH | {"voice": '{"type": "runway-preset"', "takes": "2"}
+    with pytest.raises(UsageError) as caught:
+        direct_manifest(Path("shots.csv"), settings, CATALOG)
+    assert caught.value.message.startswith("`--set voice=")
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "hint"),
+    [
+        ({"vioce.presetId": "Maya"}, "`--set vioce.presetId=…`", "`--set voice.presetId=…`?"),
+        ({"voice.presetid": "Maya"}, "`--set voice.presetid=…`", "`--set voice.presetId=…`?"),
+        (
+            {"voice": '{"presetId": "x"}', "voice.presetId": "Maya"},
+            "`--set voice.presetId=…` says what another", "as a whole or part by part",
+        ),
+        ({"promptText.x": "Maya"}, "`--set promptText.x=…`", ""),
+    ],
+)  # fmt: skip
+def test_a_part_that_there_is_not_is_told(words: dict[str, str], message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        direct_manifest(Path("shots.csv"), SPEECH | words, CATALOG)
+    assert caught.value.message.startswith(message)
+    assert hint in caught.value.hint
+
+
+def test_columns_need_not_fill_the_request() -> None:
+    settings = WORDS | {"fill": "false", "promptText": "y", "duration": "8"}
+    specs = expanded(direct_manifest(Path("shots.csv"), settings, CATALOG))
+    assert [spec.body["promptText"] for spec in specs] == ["y", "y"]
+
+
+# Files are no table
+
+
+@pytest.mark.parametrize("name", ["plates", "plates/", "plates/*.png"])
+def test_a_folder_of_files_wants_a_manifest(name: str) -> None:
+    Path("plates").mkdir()
+    for sets in ({}, {"model": "gen4_turbo"}):
+        with pytest.raises(UsageError) as caught:
+            open_manifest(Path(name), sets, CATALOG)
+        assert "is a manifest" not in caught.value.message
+        assert "write a manifest over them: runway-batch init --from" in caught.value.hint

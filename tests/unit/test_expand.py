@@ -17,8 +17,8 @@ from runner.manifest.catalog_file import load_catalog
 from runner.manifest.expand import Expansion, expand
 from runner.manifest.load import manifest_from
 from runner.manifest.merging import merge
-from runner.manifest.read import read_manifest
 from runner.manifest.ordering import in_order
+from runner.manifest.read import read_manifest
 
 DATA = Path(__file__).parent.parent / "data" / "manifests"
 VALID = sorted(path.name for path in (DATA / "valid").iterdir())

@@ -143,7 +143,7 @@ def test_a_key_may_be_made_of_several_columns(folder):
 def test_duplicate_keys_are_refused_with_their_rows(folder):
     sheet(folder, "shot,promptText\nA,x\na,y\n")
     [problem] = folder.problems(shots())
-    assert problem.message == "the job id `shot-a` is taken by `shot-A`"
+    assert problem.message == "the job id `shot-a` is taken by `shot-A` (shots.csv:2)"
     assert problem.rows == ("shots.csv:3",)
 
 

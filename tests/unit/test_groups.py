@@ -101,9 +101,9 @@ def test_a_template_is_the_batchs_own() -> None:
     assert here.id != group(make_spec("b"), GroupKind.TEMPLATE).id
 
 
-@pytest.mark.parametrize("confidence", ["none", "low", "medium", "high", "exact"])
+@pytest.mark.parametrize("confidence", ["none", "low", "medium", "high", "exact", "user"])
 def test_only_a_price_that_is_a_guess_has_to_be_found_out(confidence: str) -> None:
-    assert (GroupKind.PRICE in kinds(priced(confidence))) == (confidence in {"none", "low"})
+    assert (GroupKind.PRICE in kinds(priced(confidence))) == (confidence in {"none", "low", "user"})
 
 
 @pytest.mark.parametrize(
@@ -229,6 +229,23 @@ def test_a_price_is_told_by_the_answer_or_by_the_end(
     status: JobStatus, event: Event, expected: tuple[int, int, int | None]
 ) -> None:
     found = change(status, event, GroupKind.PRICE)
+    assert (found.refused, found.succeeded, found.credits) == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (TaskSucceeded(at=START, credits=None), (0, 1, None)),
+        (TaskSucceeded(at=START, credits=7), (0, 1, 7)),
+        (gave_up("TASK_GONE", None), (0, 1, None)),
+        (gave_up("INTERNAL"), (0, 0, None)),
+    ],
+)
+def test_where_runway_tells_nothing_a_price_of_one_s_own_stands(
+    event: Event, expected: tuple[int, int, int | None]
+) -> None:
+    before = Job(batch="b", spec=priced("user"), status=JobStatus.RUNNING)
+    found = group_change(before, transition(before, event), event, GroupKind.PRICE)
     assert (found.refused, found.succeeded, found.credits) == expected
 
 

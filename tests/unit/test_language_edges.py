@@ -192,7 +192,7 @@ class TestColumns:
         folder.write("s.csv", "id,promptText,note\na,x,y\n")
         body = "text_to_image: {model: gen4_image, ratio: '720:720'}"
         text = "jobs:\n" + job(ROWS, body) + job("- id: b\n  foreach: s.csv\n  fill: false\n")
-        assert folder.warnings(text) == ["nothing uses the columns `note`"]
+        assert folder.warnings(text) == ["nothing uses the column `note`"]
 
     def test_a_comparison_that_leaves_no_row_says_what_cells_are(self, folder):
         folder.write("s.csv", "id,n\na,1\n")

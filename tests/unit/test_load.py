@@ -21,7 +21,6 @@ from runner.manifest.catalog_file import load_catalog
 from runner.manifest.expand import expand
 from runner.manifest.inputs import LocalInputs
 from runner.manifest.load import load_manifest, manifest_from
-from runner.manifest.reading import MAX_BYTES
 from runner.manifest.model import (
     AccountSpec,
     ConcurrencySpec,
@@ -31,6 +30,7 @@ from runner.manifest.model import (
     ScheduleSpec,
 )
 from runner.manifest.read import read_manifest
+from runner.manifest.reading import MAX_BYTES
 from runner.manifest.schema import load_schema
 from runner.manifest.shape import NOT_YET
 

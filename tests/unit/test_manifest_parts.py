@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from runner.manifest.inputs import LocalInputs
 from runner.manifest.known_later import Reference, TemplateProblem
 from runner.manifest.merging import Layers, merge
 from runner.manifest.pricing import price, seconds_of
-from runner.manifest.problems import Problems
+from runner.manifest.problems import MOST_HINTS, Problems
 from runner.manifest.records import JobRecord, Output, Records
 from runner.manifest.shape import check_shape, describe, endpoint_keys
 from runner.manifest.takes import with_seed
@@ -83,6 +84,25 @@ def test_problems_are_told_once_in_the_order_of_the_file() -> None:
     assert [p.message for p in problems.warnings] == ["odd (job `a`)"]
 
 
+def test_a_hint_is_worked_out_when_its_message_is_new_and_not_for_ever() -> None:
+    problems, asked = Problems(), []
+
+    def hint(place: int) -> str:
+        asked.append(place)
+        return "did you mean `b`?"
+
+    for place in range(3 * MOST_HINTS):
+        for row in ("a.csv:2", "a.csv:3"):
+            origin = (DOCUMENT, ("jobs", place))
+            problems.error(origin, "bad", partial(hint, place), row=row)
+    problems.error((DOCUMENT, ("defaults",)), "bad", "as it is written")
+    assert asked == list(range(MOST_HINTS))
+    hints = [problem.hint for problem in problems.errors]
+    assert sorted(hints)[-MOST_HINTS:] == ["did you mean `b`?"] * MOST_HINTS
+    assert "as it is written" in hints
+    assert {problem.count for problem in problems.errors} == {1, 2}
+
+
 def records(*jobs: tuple[str, str, dict[str, object]]) -> Records:
     found = Records()
     found.announce(template for template, _, _ in jobs)
@@ -102,7 +122,8 @@ def ids(outputs: list[Output]) -> list[str]:
 
 class TestRecords:
     JOBS = records(
-        ("s", "s", {"take": 1}), ("s", "s-t2", {"take": 2}), ("look", "look-noir", {}), ("m", "m", {})
+        ("s", "s", {"take": 1}), ("s", "s-t2", {"take": 2}),
+        ("look", "look-noir", {}), ("m", "m", {}),
     )  # fmt: skip
 
     def test_name_stands_for_jobs(self) -> None:

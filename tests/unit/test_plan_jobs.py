@@ -53,7 +53,9 @@ def test_a_plan_for_scripts_fits_the_schema() -> None:
     ]
     assert found["account"]["fitting"] == 2
     assert found["account"]["read_at"] == START.isoformat()
-    assert found["tonight"] == {"jobs": 1, "expected": 1, "of": 2, "limits": ["batch"]}
+    assert found["tonight"] == {
+        "jobs": 1, "now": 1, "room_at": None, "expected": 1, "of": 2, "limits": ["batch"],
+    }  # fmt: skip
     assert [(m["lane"], m["slots"], m["daily_left"]) for m in found["models"]] == [
         ("gen4_turbo", 5, 9)
     ]

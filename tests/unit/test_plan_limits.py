@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_every_cap_says_whether_it_holds_and_how_many_jobs_fit(
     caps = Caps(batch=100, run=65, models={"gen4_turbo": 1000})
     printed = told(capsys, PLAN, seen(PLAN, caps))
     assert (
-        "cap       batch: 100 cr ($1.00), 72 cr ($0.72) used: the worst case passes it,"
+        "cap       batch: 100 cr ($1.00), 72 cr ($0.72) used: the worst case exceeds it,"
         " 1 of 2 jobs fit\n"
     ) in printed
     assert "cap       this run: 65 cr ($0.65): holds\n" in printed
@@ -69,8 +70,18 @@ def test_what_was_spent_today_leaves_the_cap_of_a_day_within_24_hours(
         ("day", 30, True), ("month", 60, True),
     ]  # fmt: skip
     printed = told(capsys, planned, forecast)
-    assert "24 hours: 50 cr ($0.50), 30 cr ($0.30) used: the worst case passes it\n" in printed
-    assert "tonight   about 1 of 2 jobs: the cap of 30 days allows no more" in printed
+    assert "24 hours: 50 cr ($0.50), 30 cr ($0.30) used: the worst case exceeds it\n" in printed
+    assert (
+        "tonight   now none of 2 jobs; within 24 h about 1: the cap of 30 days allows no more\n"
+    ) in printed
+    later = replace(forecast, room_at=START + timedelta(hours=20))
+    assert "now none of 2 jobs, more from 2026-01-0" in told(capsys, planned, later)
+    some = seen(planned, Caps(day=50), Standing(used_day=20))
+    assert (
+        "tonight   now about 1 of 2 jobs; within 24 h all: the cap of 24 hours allows no more now\n"
+    ) in told(capsys, planned, some)
+    found = plan_json(planned, later)["tonight"]
+    assert (found["now"], found["jobs"], found["room_at"]) == (0, 1, "2026-01-01T20:00:00+00:00")
 
 
 def test_nobody_looked_at_the_account(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,8 +95,8 @@ def test_the_balance_has_its_age_and_what_is_kept(capsys: pytest.CaptureFixture[
     standing = Standing(reading=reading(4210), unread=200)
     printed = told(capsys, planned, seen(planned, Caps(keep_balance=1000), standing))
     assert (
-        "balance   4,210 cr ($42.10), read 3 h ago, 200 cr ($2.00) asked for since,"
-        " 1,000 cr ($10.00) to be kept: 1 of 4 jobs fit\n"
+        "balance   4,210 cr ($42.10) when read 3 h ago, less 200 cr ($2.00) for jobs sent"
+        " since then, 1,000 cr ($10.00) to be kept: 1 of 4 jobs fit\n"
     ) in printed
     assert "tonight   about 1 of 4 jobs: the balance allows no more" in printed
     enough = seen(planned, standing=Standing(reading=reading(9000)))
@@ -129,7 +140,8 @@ def test_a_plan_forecasts_when_the_last_job_starts(capsys: pytest.CaptureFixture
     assert "slots     gen4_turbo: 2 at once\n" in printed
     assert "quota     gen4_turbo: 50 of 50 used in 24 hours, 3 by others, the next" in printed
     assert "the last of 120 jobs starts about 2026-01-0" in printed
-    assert "tonight   about 47 of 120 jobs: the daily quota of `gen4_turbo` allows" in printed
+    assert "tonight   now none of 120 jobs, more from 2026-01-01 " in printed
+    assert "; within 24 h about 47: the daily quota of `gen4_turbo` allows no more\n" in printed
     [found] = plan_json(planned, forecast)["quotas"]
     assert (found["left"], found["starting"], found["within_a_day"]) == (0, 120, 47)
 

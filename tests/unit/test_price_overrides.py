@@ -62,6 +62,7 @@ def cost(prices: str, endpoint: str, model: str | None, **body: Any) -> CostBand
         ("gen4_turbo: 7/s", "image_to_video", "gen4_turbo", {"duration": 5}, 35),
         ("gen4_turbo: $0.03/s", "image_to_video", "gen4_turbo", {"duration": 5}, 15),
         ("gen4_turbo: 60", "image_to_video", "gen4_turbo", {"duration": 10}, 60),
+        ("gen4_turbo: 0.00001", "image_to_video", "gen4_turbo", {"duration": 10}, 1),
         ("gen4_turbo: 60/task", "image_to_video", "gen4_turbo", {"duration": 10}, 60),
         ("gen4_turbo: {per_second: 0.3}", "image_to_video", "gen4_turbo", {"duration": 5}, 2),
         ("kling_4: 12/s", "text_to_video", "kling_4", {"duration": 5}, 60),

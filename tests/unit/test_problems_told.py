@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,34 @@ def test_rows_of_a_table_that_is_wrong_itself_are_one_message() -> None:
     [problem] = told(problems).problems
     assert (problem.where, problem.count) == ("shots.csv:2", 3)
     assert rows_words(problem) == "and 2 more: shots.csv:3, shots.csv:9"
+
+
+def test_a_row_that_is_wrong_in_two_columns_is_one_row_and_rows_are_in_order() -> None:
+    problems = [
+        Problem(
+            message=f"the cell of column `{column}`: too long", file="m.yaml", line=4, column=9,
+            rows=tuple(f"shots.csv:{n}" for n in rows), count=len(rows),
+        )
+        for column, rows in (("a", range(9, 14)), ("b", range(2, 14)))
+    ]  # fmt: skip
+    [problem] = told(problems).problems
+    assert problem.count == 12
+    assert problem.message == "the cell of column `b`: too long"
+    assert rows_words(problem) == (
+        "shots.csv:2, and 11 more: shots.csv:3, shots.csv:4, shots.csv:5, shots.csv:6, …"
+    )
+
+
+def test_rows_that_are_not_all_known_are_counted_by_problem() -> None:
+    problems = [replace(in_row(2, got=got), count=5000) for got in ("a", "b")]
+    [problem] = told(problems).problems
+    assert problem.count == 10_000
+
+
+def test_scripts_get_a_few_rows_of_each_problem() -> None:
+    rows = tuple(f"shots.csv:{n}" for n in range(900))
+    [found] = problems_json([Problem(message="x", rows=rows, count=900)])
+    assert found["rows"] == list(rows[:5])
 
 
 def test_other_places_kinds_and_files_stay_apart() -> None:

@@ -99,3 +99,14 @@ def test_a_field_with_anything_in_it_is_read_or_refused(name: str, value: object
 
 def test_brackets_by_the_thousand_are_no_sidecar() -> None:
     assert parse_sidecar("[" * 100_000) is None
+
+
+def test_a_signed_link_of_the_manifest_is_named_without_its_signature() -> None:
+    link = "https://cdn.example.com/a.png?_jwt=abc.def.ghi"
+    body = {"promptImage": [{"uri": link}], "promptText": "see a?b=c, 1 < 2"}
+    job = Job(batch="b", spec=make_spec("a", body=body), task_id="t-1", outputs=OUTPUTS)
+    shown = render_sidecar(job, tool="test", finished_at="now")
+    assert "abc.def.ghi" not in shown
+    request = json.loads(shown)["request"]
+    assert request["promptImage"][0]["uri"].startswith("https://cdn.example.com/a.png")
+    assert request["promptText"] == body["promptText"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runner.cli.main import main
+from runner.cli.starter import FILES, MANIFEST, write_from
 from runner.cli.starter_from import draft_from
 from runner.core.spec import JobSpec
 from runner.errors import ManifestError, UsageError
@@ -144,19 +146,78 @@ def test_a_manifest_over_files_validates(capsys: pytest.CaptureFixture[str]) -> 
     put("plates/a.png", PNG + b"a")
     _, specs = made("plates/*.png")
     assert [spec.id for spec in specs] == ["plates-a", "plates-b"]
-    assert main(["validate", "plates.yaml"]) == 0
-    assert capsys.readouterr().out.endswith("plates.yaml: ok, 2 jobs\n")
+    assert main(["validate", "plates.runway.yaml"]) == 0
+    assert capsys.readouterr().out.endswith("plates.runway.yaml: ok, 2 jobs\n")
 
 
 def test_what_nobody_can_know_is_said_in_a_comment() -> None:
     put("shots.csv", "promptText\nA wave\nA wave\n")
     assert main(["init", "--from", "shots.csv", "-q"]) == 0
-    text = Path("shots.yaml").read_text(encoding="utf-8")
+    text = Path("shots.runway.yaml").read_text(encoding="utf-8")
     assert "# no column has a short text of its own in every row: add one" in text
     with pytest.raises(ManifestError, match="which column names a row"):
-        read_manifest(Path("shots.yaml"), CATALOG)
+        read_manifest(Path("shots.runway.yaml"), CATALOG)
     put("dub.csv", "id,language\na,es\n")
     assert "# an example: name your own file" in draft_from("dub.csv", Path(), CATALOG).text
+
+
+def test_the_schema_is_one_that_a_clone_has() -> None:
+    put("manifest.schema.json", "mine")
+    put("shots.csv", "id,promptText\na,x\n")
+    text, _ = made("shots.csv")
+    assert text.startswith("# yaml-language-server: $schema=manifest.schema.json\n")
+    assert "schema" not in Path(".gitignore").read_text(encoding="utf-8")
+    assert Path("manifest.schema.json").read_text(encoding="utf-8") == "mine"
+    assert main(["init", "--from", "shots.csv", "--force", "-q"]) == 0
+    assert json.loads(Path("manifest.schema.json").read_text(encoding="utf-8"))["type"]
+    assert main(["init", "new", "-q"]) == 0
+    assert MANIFEST.startswith("# yaml-language-server: $schema=manifest.schema.json\n")
+    assert json.loads(Path("new/manifest.schema.json").read_text(encoding="utf-8"))["type"]
+
+
+def test_the_hook_of_pre_commit_takes_what_is_written() -> None:
+    root = Path(__file__).resolve().parents[2]
+    [hook] = yaml.safe_load((root / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    put("shots.csv", "id,promptText\na,x\n")
+    [manifest, _] = write_from("shots.csv", Path(), force=False)
+    assert re.search(hook["files"], manifest.as_posix())
+    assert re.search(hook["files"], next(iter(FILES)))
+
+
+LINES = """line,text,voice
+l1,Welcome aboard,Maya
+l2,Mind the gap,Arjun
+"""
+
+
+def test_text_and_a_voice_are_speech() -> None:
+    put("lines.csv", LINES)
+    _, specs = made("lines.csv")
+    assert [(spec.endpoint, spec.body["promptText"]) for spec in specs] == [
+        ("text_to_speech", "Welcome aboard"),
+        ("text_to_speech", "Mind the gap"),
+    ]
+    assert [spec.body["voice"]["presetId"] for spec in specs] == ["Maya", "Arjun"]
+
+
+def test_recordings_in_a_column_called_voice_are_no_speech() -> None:
+    put("lines.csv", "id,text,voice\na,Welcome,voices/a.wav\n")
+    text = draft_from("lines.csv", Path(), CATALOG).text
+    assert "voice_isolation:" in text
+
+
+@pytest.mark.parametrize("folder", ["plates", "plates/", "./plates"])
+def test_a_folder_stands_for_its_files(folder: str) -> None:
+    put("plates/a.png", PNG)
+    draft = draft_from(folder, Path(), CATALOG)
+    assert draft.stem == "plates"
+    assert "foreach: plates/*.png" in draft.text or 'foreach: "plates/*.png"' in draft.text
+
+
+def test_a_folder_of_several_kinds_is_taken_whole() -> None:
+    put("plates/a.png", PNG)
+    put("plates/b.jpg", PNG)
+    assert 'foreach: "plates/*"' in draft_from("plates", Path(), CATALOG).text
 
 
 @pytest.mark.parametrize(
@@ -184,19 +245,19 @@ def test_nothing_is_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
     put("shots.csv", "id,promptText\na,x\n")
     put(".gitignore", "mine\n")
     assert main(["init", "--from", "shots.csv", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["data"] == {"files": ["shots.yaml"]}
-    put("shots.yaml", "mine\n")
+    assert json.loads(capsys.readouterr().out)["data"] == {"files": ["shots.runway.yaml"]}
+    put("shots.runway.yaml", "mine\n")
     assert main(["init", "--from", "shots.csv"]) == 2
-    assert Path("shots.yaml").read_text() == "mine\n"
+    assert Path("shots.runway.yaml").read_text() == "mine\n"
     assert Path(".gitignore").read_text() == "mine\n"
     assert "there already" in capsys.readouterr().err
-    assert (Path(".runway-batch") / "manifest.schema.json").is_file()
+    assert Path("manifest.schema.json").is_file()
 
 
 def test_another_folder_is_named_with_it() -> None:
     put("shoot/shots.csv", "id,promptText\na,x\n")
     assert main(["init", "shoot", "--from", "shoot/shots.csv", "-q"]) == 0
-    assert "foreach: shots.csv" in Path("shoot/shots.yaml").read_text()
+    assert "foreach: shots.csv" in Path("shoot/shots.runway.yaml").read_text()
     assert Path("shoot/.gitignore").is_file()
 
 

@@ -145,7 +145,8 @@ def test_a_field_that_an_older_file_lacks_takes_its_default() -> None:
 
 def test_names_of_stored_events_never_change() -> None:
     assert sorted(EVENTS) == [
-        "Added", "Adopted", "CancelRequested", "Cancelled", "DownloadDelayed", "Downloaded", "Edited",
+        "Added", "Adopted", "CancelRequested", "Cancelled", "DownloadDelayed", "Downloaded",
+        "Edited",
         "Flagged", "GaveUp", "Held", "Imported", "PollSuspended", "Refreshed", "Renamed",
         "Reopened", "Requeued",
         "Resolved", "RetryScheduled", "Running", "Skipped", "SubmitRefused", "SubmitStarted",

@@ -88,7 +88,9 @@ def test_a_hint_lists_what_the_message_does_not() -> None:
     assert hint_for("value-h", many).startswith("did you mean `value-")
 
 
-@pytest.mark.parametrize("value", [5, None, ["a"], "0:0", "1:0"])
+@pytest.mark.parametrize(
+    "value", [5, None, ["a"], "0:0", "1:0", "1:" + "9" * 400, "9" * 400 + ":1"]
+)
 def test_nothing_is_suggested_where_nothing_fits(value: Any) -> None:
     assert suggestion(value, ["1280:720", "high", 5]) == ""
 

@@ -20,7 +20,7 @@ network, except for `--account`; changes nothing.
 @click.command("plan", cls=BatchCommand, help=_HELP)
 @click.argument("file", type=click.Path(path_type=Path))
 @set_option
-@click.option("--gate", is_flag=True, help="Exit 8 when the worst case passes a cap.")
+@click.option("--gate", is_flag=True, help="Exit 8 when the worst case exceeds a cap.")
 @click.option(
     "--refresh",
     type=click.Choice(["stale"]),
