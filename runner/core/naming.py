@@ -17,6 +17,8 @@ from typing import ClassVar
 #: of one name, in UTF-8; file systems take 255, and a download adds to its name while it runs
 MAX_NAME_BYTES = 200
 MAX_FOLDERS = 16
+#: characters; what is longer is no name but a text that somebody put there
+MAX_PATTERN = 10_000
 MAX_ID_BYTES = 120
 
 #: endings that a name may state itself; any other text after a point belongs to the name
@@ -114,6 +116,8 @@ def output_path(pattern: str, *, ext: str, part: int = 1, version: int = 1) -> P
     Raises:
         UnsafeName: see `same_file`.
     """
+    if len(pattern) > MAX_PATTERN:
+        raise UnsafeName(f"the name has more than {MAX_PATTERN:,} characters")
     parsed = Pattern.parse(pattern)
     clean_ext = re.sub(r"[^a-z0-9]", "", ext.lower())[:10] or "bin"
     suffix = f"-{part}" if part > 1 else ""

@@ -25,6 +25,7 @@ from runner.manifest.template import as_text, compile_text, has_expression
 
 #: characters of one part of an id that a row or a cell gives
 MAX_PART = 60
+_MOST_READ = 1000  # characters of a value that a part is made of
 _PLAIN_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
 _NOT_IN_IDS = re.compile(r"[^\w.-]+")
 #: of a link what may be shown: what follows its path can be a secret
@@ -192,7 +193,8 @@ def id_part(value: Json) -> str:
     if link := _LINK.fullmatch(text):
         text = link[1]
     text = unicodedata.normalize("NFC", text)
-    part = _NOT_IN_IDS.sub("-", text.strip().replace(":", "x")).strip("-.")
+    text = text.strip()[:_MOST_READ]
+    part = _NOT_IN_IDS.sub("-", text.replace(":", "x")).strip("-.")
     if not part:
         raise TemplateProblem(f"`{text[:40]}` leaves nothing for an id", "use letters or digits")
     return part[:MAX_PART].rstrip("-.")

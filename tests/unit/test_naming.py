@@ -59,7 +59,8 @@ def test_output_path(pattern: str, part: int, version: int, path: str) -> None:
         ("a/", "ends with a folder"), ("", "ends with a folder"), ("a/..", "would leave"),
         ("a/.", "ends with a folder"), ("a\0b", "control characters"),
         ("a\nb", "control characters"),
-        ("a/" * 20 + "b", "more than 16 folders"), ("a{x}", "alone in a name pattern"),
+        ("a/" * 20 + "b", "more than 16 folders"), ("a" * 10_001, "more than 10,000 characters"),
+        ("a{x}", "alone in a name pattern"),
     ],
 )  # fmt: skip
 def test_unsafe_pattern_is_refused(pattern: str, why: str) -> None:

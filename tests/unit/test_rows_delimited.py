@@ -199,6 +199,11 @@ def test_a_null_character_is_a_problem(tmp_path: Path, content: bytes) -> None:
         ("a,b\n# note\n", "the row has 1 cell, the header 2", "shots.csv:2"),
         ('a,b\n1,"\n\n"\n1\n', "the row has 1 cell, the header 2", "shots.csv:5"),
         ("a,,c\n", "column 2 has no name", "shots.csv:1"),
+        (
+            "a," + "b" * 1001 + "\n",
+            "the name of column 2 has 1,001 characters, at most 1,000",
+            "shots.csv:1",
+        ),
         ("a,b,\n1,2,3\n", "column 3 has no name", "shots.csv:1"),
         ("\na,b, a \n", "columns 1 and 3 are both named `a`", "shots.csv:2"),
         ("", "`shots.csv` is empty", ""),

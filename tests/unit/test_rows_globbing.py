@@ -149,6 +149,10 @@ def test_a_missing_folder_is_named_with_its_neighbour(base: Path) -> None:
     assert error.hint == "did you mean `plates`?"
 
 
+def test_a_folder_that_no_file_system_takes_is_missing(base: Path) -> None:
+    assert "there is no folder" in problem(base, "a" * 300 + "/*.png").message
+
+
 @pytest.mark.parametrize("pattern", ["../*.png", "plates/../../*.png", "/*.png", "/**/*.png"])
 def test_a_pattern_that_leads_out_of_the_folder_is_refused(base: Path, pattern: str) -> None:
     assert "lies outside the manifest's folder" in problem(base, pattern).message

@@ -164,6 +164,13 @@ def test_a_misspelt_sheet_gets_a_suggestion(tmp_path: Path) -> None:
     assert problem(tmp_path, saved(TWO), sheet="xyz").hint == "it has `Shots` and `Notes`"
 
 
+@pytest.mark.parametrize("sheet", [None, "Shots"])
+def test_a_workbook_without_a_sheet_is_refused(tmp_path: Path, sheet: str | None) -> None:
+    data = saved({"S": [["a"]]})
+    data = edited(data, "xl/workbook.xml", lambda x: re.sub(b"<sheet .*?/>", b"", x))
+    assert "no sheet" in problem(tmp_path, data, sheet=sheet).message
+
+
 def test_several_sheets_ask_for_a_choice(tmp_path: Path) -> None:
     error = problem(tmp_path, saved(TWO))
     assert error.message == "`shots.xlsx` has 2 sheets: `Shots` and `Notes`"

@@ -71,7 +71,7 @@ def open_files(text: str, *, base: Path, allow: Sequence[Path]) -> Files:
         raise RowProblem(f"{shown(text)} has {error}", hint="write `FOLDER/*.png`") from None
     except AssetProblem as problem:
         raise RowProblem(problem.message, hint=problem.hint) from None
-    if not folder.is_dir():
+    if not _is_folder(folder):
         raise RowProblem(
             f"`{text}` matches no file: there is no folder `{pattern.folder}`",
             hint=neighbour(folder),
@@ -132,6 +132,13 @@ class _Tree:
             raise RowProblem(f"the file name `{name}` is not UTF-8", hint="rename it") from None
         except AssetProblem as problem:
             raise RowProblem(problem.message, hint=problem.hint, place=path) from None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no file system takes
+        return False
 
 
 def _leads_to_folder(entry: os.DirEntry[str]) -> bool:

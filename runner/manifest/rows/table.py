@@ -9,6 +9,9 @@ from typing import Protocol
 
 from runner.core.spec import Json
 
+#: characters of a column's name
+MAX_NAME = 1000
+
 
 class RowProblem(Exception):
     """Rows that cannot be read: what is wrong, what to do, and where."""
@@ -63,6 +66,12 @@ def checked_columns(cells: Sequence[str], place: str) -> tuple[str, ...]:
         if not name:
             raise RowProblem(
                 f"column {number} has no name", hint="name it in the header", place=place
+            )
+        if len(name) > MAX_NAME:
+            raise RowProblem(
+                f"the name of column {number} has {len(name):,} characters, at most {MAX_NAME:,}",
+                hint="the first row names the columns",
+                place=place,
             )
         if first.setdefault(name, number) != number:
             raise RowProblem(

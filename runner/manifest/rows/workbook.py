@@ -98,7 +98,8 @@ def _chosen(file: DataFile, book: Any, name: str | None) -> str:
         return str(name)
     if name is not None:
         near = closest(name, titles)
-        hint = f"did you mean `{near}`?" if near else f"it has {listed(titles, last='and')}"
+        known = f"it has {listed(titles, last='and')}" if titles else ""
+        hint = f"did you mean `{near}`?" if near else known
         raise RowProblem(f"`{file.name}` has no sheet `{name}`", hint=hint)
     shown = [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
     if len(shown) != 1:

@@ -1,0 +1,1 @@
+"""Manifests with random damage, twenty thousand at a time: `python -m tests.fuzz`."""
