@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sqlite3 import Connection
 
 from runner.core.changes import ELSEWHERE
@@ -179,7 +179,15 @@ def _is_same(stored: str | None, spec: JobSpec | None) -> bool:
     """Whether a job is stored as the manifest has it; texts differ where only an order does."""
     if stored is None or spec is None:
         return False
-    return to_text(spec) == stored or from_text(JobSpec, stored) == spec
+    return to_text(spec) == stored or _is_alike(from_text(JobSpec, stored), spec)
+
+
+def _is_alike(stored: JobSpec, spec: JobSpec) -> bool:
+    """A price that was told since changes nothing as long as as much is set aside as before."""
+    same_price = (stored.reserve, stored.estimate.confidence) == (
+        spec.reserve, spec.estimate.confidence,
+    )  # fmt: skip
+    return same_price and replace(stored, estimate=spec.estimate) == spec
 
 
 def _holder(row: Row) -> StoredHolder:

@@ -364,3 +364,15 @@ async def test_an_attempt_carries_what_decided_it(desk: Desk) -> None:
     assert found["b"].consumed == (jobs["a"].outputs[0].sha256,) == jobs["b"].consumed
     assert len({event.identity for event in found.values()}) == 2
     assert all(len(event.identity) == 64 for event in found.values())
+
+
+async def test_a_price_told_since_changes_no_job_as_long_as_as_much_is_set_aside(
+    desk: Desk,
+) -> None:
+    """Else a live run that takes a manifest over would race with every job that it works on."""
+    spec = job("a", "one")
+    await desk.write(spec)
+    told = replace(spec, estimate=replace(spec.estimate, asked=spec.reserve, shape="s"))
+    assert (await desk.plan(told)).counts == {"keep": 1}
+    dearer = replace(spec, estimate=replace(spec.estimate, asked=spec.reserve + 1))
+    assert (await desk.plan(dearer)).counts == {"edit": 1}
